@@ -1,0 +1,1 @@
+"""Events to predictions: a pure core (events, learner, pending labels) in a thin shell."""

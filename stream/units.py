@@ -1,0 +1,57 @@
+"""Durations as people write them: ``500ms``, ``30s``, ``15m``, ``12h``, ``3d``, ``2w``."""
+
+from __future__ import annotations
+
+import re
+
+_MILLISECONDS = {
+    "ms": 1,
+    "s": 1_000,
+    "m": 60_000,
+    "h": 3_600_000,
+    "d": 86_400_000,
+    "w": 604_800_000,
+}
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|h|d|w)")
+
+
+def parse_duration(text: str) -> int:
+    """Return a duration in milliseconds.
+
+    Parameters
+    ----------
+    text
+        A number and a unit: ``ms``, ``s``, ``m``, ``h``, ``d`` or ``w``.
+
+    Raises
+    ------
+    ValueError
+        When the text is anything else.
+
+    Examples
+    --------
+    >>> parse_duration("3d")
+    259200000
+    >>> parse_duration("1.5s")
+    1500
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("give a number and a unit, such as 500ms, 30s, 15m, 12h, 3d or 2w")
+    return round(float(match[1]) * _MILLISECONDS[match[2]])
+
+
+def format_duration(milliseconds: float) -> str:
+    """Return a duration in the largest unit that keeps it readable.
+
+    Examples
+    --------
+    >>> format_duration(259_200_000)
+    '3d'
+    >>> format_duration(1500)
+    '1.5s'
+    """
+    for unit in ("d", "h", "m", "s"):
+        if milliseconds >= _MILLISECONDS[unit]:
+            return f"{milliseconds / _MILLISECONDS[unit]:.3g}{unit}"
+    return f"{milliseconds:.3g}ms"
