@@ -1,0 +1,50 @@
+"""The state digest: one line of text that is equal for equal histories."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from stream.learner import Prediction
+
+if TYPE_CHECKING:
+    from stream.line import Line
+
+
+def probe_predictions(line: Line) -> list[Prediction | str]:
+    """Return what the model predicts for the kept probes.
+
+    Models are compared by this, never by the bytes of their pickles.
+    """
+    return [_predict(line, features) for features in line.probes]
+
+
+def state_digest(line: Line) -> str:
+    """Return the digest of a line's learned state, in 64 hexadecimal digits.
+
+    It covers what the model predicts for the probes, every counter, the scores over the whole
+    stream, the offsets, event time, and the ends of what waits and what is settled. It does not
+    cover how often the process was started, or when.
+    """
+    scores = line.scores.summary()
+    state: dict[str, Any] = {
+        "probes": probe_predictions(line),
+        "counts": msgspec.structs.asdict(line.counts),
+        "reasons": dict(line.reasons),
+        "scores": scores,
+        "offsets": {str(place): offset for place, offset in line.offsets.items()},
+        "watermark": line.watermark,
+        "version": line.version,
+        "waiting": [line.pending.ends(), line.early.ends()],
+        "settled": line.settled.ends(),
+    }
+    return sha256(msgspec.json.encode(state, order="sorted")).hexdigest()
+
+
+def _predict(line: Line, features: dict[str, Any]) -> Prediction | str:
+    try:
+        return line.learner.predict(features)
+    except Exception as error:  # noqa: BLE001 (a probe that the model refuses is what it does)
+        return type(error).__name__

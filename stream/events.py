@@ -1,0 +1,321 @@
+"""Records to events and labels: decoding, type checks, and the reasons where they fail.
+
+Bad data is a value here, never an exception: what cannot be used comes back as ``Rejected``, and
+the worker sends its bytes to the dead-letter topic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypedDict
+
+import msgspec
+
+from stream.config import EventSection
+from stream.labels import Label, LabelReader
+from stream.records import Record
+
+Features = dict[str, str | int | float | bool | None]
+Scalar = str | int | float | bool | None
+
+SERVED_HEADER = "riverrun-served"
+"""Header of an event that the API predicted first: the prediction it gave, as JSON."""
+
+_TYPES: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str}
+_MAX_ID = 512
+_EPOCH_LIMIT = 253_402_300_800_000  # the year 10000, in milliseconds
+
+
+class Served(msgspec.Struct, frozen=True, gc=False):
+    """A prediction that the API gave before the worker saw the event.
+
+    Parameters
+    ----------
+    prediction
+        As ``Learner.predict`` returns it: probability, probabilities, value or score.
+    model_version
+        The version that answered.
+    learned_offset
+        How far that version had read, as the sum of its next offsets.
+    """
+
+    prediction: float | dict[str, float] | str | int | None
+    model_version: str
+    learned_offset: int
+
+
+class Event(msgspec.Struct, gc=False):
+    """An event that can be predicted.
+
+    Parameters
+    ----------
+    id
+        What its label will name.
+    time
+        Event time in milliseconds since the epoch.
+    features
+        What the model sees.
+    label
+        The label, where it came inside the event.
+    served
+        The prediction the API already gave, if it did.
+    """
+
+    id: str
+    time: int
+    features: Features
+    label: Label | None
+    served: Served | None
+
+
+class LabelMessage(msgspec.Struct, gc=False):
+    """A label that came by itself, on the labels topic."""
+
+    id: str
+    label: Label
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """Why a record cannot be used.
+
+    Parameters
+    ----------
+    stage
+        Where it failed: ``decode``, ``check``, ``predict`` or ``learn``.
+    kind
+        A name to count by, such as ``invalid_json`` or ``missing_id``.
+    message
+        What was found and what was expected, for a person.
+    """
+
+    stage: str
+    kind: str
+    message: str
+
+
+class Decoder:
+    """Turns records into events and labels, as ``[event]`` and ``[model]`` say.
+
+    Parameters
+    ----------
+    event
+        The section ``[event]``.
+    read_label
+        Turns a JSON value into a label, or into the reason why it is none.
+
+    Examples
+    --------
+    >>> from stream.labels import LabelReader
+    >>> decoder = Decoder(EventSection(id="id", label="late"), LabelReader("binary", None))
+    >>> record = Record("t", 0, 7, 1_000, None, b'{"id": "a", "late": true, "x": 1.5}')
+    >>> event = decoder.event(record)
+    >>> event.id, event.time, event.features, event.label
+    ('a', 1000, {'x': 1.5}, True)
+    >>> decoder.event(Record("t", 0, 8, 1_000, None, b'{"x": [1]}')).kind
+    'wrong_type'
+    """
+
+    def __init__(self, event: EventSection, read_label: LabelReader) -> None:
+        self._event = event
+        self._read_label = read_label
+        self._decode = _object_decoder(event)
+        self._decode_label = msgspec.json.Decoder(dict[str, Scalar]).decode
+        self._drop_nulls = event.nulls == "drop"
+
+    def event(self, record: Record) -> Event | Rejected:
+        """Decode one record of the events topic."""
+        fields = self._fields(record, self._decode)
+        if isinstance(fields, Rejected):
+            return fields
+        key = self._id(record, fields)
+        if isinstance(key, Rejected):
+            return key
+        time = self._time(record, fields)
+        if isinstance(time, Rejected):
+            return time
+        label: Label | None = None
+        if (
+            self._event.label is not None
+            and (found := fields.pop(self._event.label, None)) is not None
+        ):
+            read = self._read_label(found)
+            if read is None:
+                return self._wrong_label(found)
+            label = read
+        served = None
+        if record.headers and (header := record.header(SERVED_HEADER)) is not None:
+            try:
+                served = msgspec.json.decode(header, type=Served)
+            except msgspec.MsgspecError as error:
+                return Rejected("decode", "invalid_header", f"header {SERVED_HEADER}: {error}")
+        return Event(key, time, self._features(fields), label, served)
+
+    def label(self, record: Record) -> LabelMessage | Rejected:
+        """Decode one record of the labels topic."""
+        fields = self._fields(record, self._decode_label)
+        if isinstance(fields, Rejected):
+            return fields
+        key = self._id(record, fields)
+        if isinstance(key, Rejected):
+            return key
+        name = self._event.label
+        found = None if name is None else fields.get(name)
+        if found is None:
+            return Rejected("decode", "missing_label", f"a label message needs the field {name!r}")
+        label = self._read_label(found)
+        if label is None:
+            return self._wrong_label(found)
+        return LabelMessage(key, label)
+
+    def features_of(self, value: bytes) -> Features:
+        """Decode the features again, of an event that was decoded before."""
+        fields = self._decode(value)
+        if self._event.features is None:
+            for name in (self._event.id, self._event.time, self._event.label):
+                if name is not None:
+                    fields.pop(name, None)
+        return self._features(fields)
+
+    def _fields(self, record: Record, decode: Callable[[bytes], Features]) -> Features | Rejected:
+        value = record.value
+        if value is None:
+            return Rejected("decode", "empty", "the record has no value; a JSON object is expected")
+        if len(value) > self._event.max_bytes:
+            limit = self._event.max_bytes
+            return Rejected(
+                "decode", "too_large", f"{len(value):,} bytes are over event.max_bytes = {limit:,}"
+            )
+        try:
+            return decode(value)
+        except msgspec.ValidationError as error:
+            return Rejected("decode", "wrong_type", f"{error}; a flat JSON object is expected")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return Rejected("decode", "invalid_json", str(error))
+
+    def _id(self, record: Record, fields: Features) -> str | Rejected:
+        name = self._event.id
+        if name is None:
+            if record.key is not None:
+                return record.key.decode("utf-8", "backslashreplace")
+            return f"{record.topic}-{record.partition}-{record.offset}"
+        kept = self._event.features is not None and name in self._event.features
+        found = fields.get(name) if kept else fields.pop(name, None)
+        if isinstance(found, str) and 0 < len(found) <= _MAX_ID:
+            return found
+        if isinstance(found, int) and not isinstance(found, bool):
+            return str(found)
+        if found is None:
+            return Rejected("check", "missing_id", f"the field {name!r} is missing or null")
+        return Rejected(
+            "check",
+            "wrong_id",
+            f"the field {name!r} is {_shown(found)}; an integer or 1 to {_MAX_ID} characters are "
+            "expected",
+        )
+
+    def _time(self, record: Record, fields: Features) -> int | Rejected:
+        name = self._event.time
+        if name is None:
+            return record.timestamp
+        kept = self._event.features is not None and name in self._event.features
+        found = fields.get(name) if kept else fields.pop(name, None)
+        time = parse_time(found)
+        if time is None:
+            return Rejected(
+                "check",
+                "wrong_time",
+                f"the field {name!r} is {_shown(found)}; RFC 3339 or epoch milliseconds are expected",
+            )
+        if time - record.timestamp > self._event.max_future:
+            return Rejected(
+                "check",
+                "future_time",
+                f"the field {name!r} is {_shown(found)}, further past the record's own time than "
+                f"event.max_future ({self._event.max_future:,} ms)",
+            )
+        return time
+
+    def _features(self, fields: Features) -> Features:
+        wanted = self._event.features
+        if wanted is not None:
+            if not self._drop_nulls:
+                return {name: fields.get(name) for name in wanted}
+            return {n: v for n in wanted if (v := fields.get(n)) is not None}
+        if self._drop_nulls and None in fields.values():
+            return {name: value for name, value in fields.items() if value is not None}
+        return fields
+
+    def _wrong_label(self, found: object) -> Rejected:
+        return Rejected(
+            "check",
+            "wrong_label",
+            f"the field {self._event.label!r} is {_shown(found)}; {self._read_label.expected}",
+        )
+
+
+def _shown(found: object) -> str:
+    """Return a value for a message, cut to a readable length."""
+    text = repr(found)
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
+def _object_decoder(event: EventSection) -> Callable[[bytes], Features]:
+    """Return a decoder that checks declared types in C, and any scalar elsewhere."""
+    if event.features is None and not event.types:
+        return msgspec.json.Decoder(dict[str, Scalar]).decode
+    if event.features is None:
+        return _checked_decoder(event.types)
+    names = {name for name in (event.id, event.time, event.label) if name is not None}
+    fields: dict[str, Any] = dict.fromkeys([*sorted(names), *event.features], Scalar)
+    fields |= {name: _TYPES[kind] | None for name, kind in event.types.items()}
+    shape = TypedDict("EventFields", fields, total=False)  # type: ignore[misc]
+    return msgspec.json.Decoder(shape).decode  # type: ignore[return-value]
+
+
+def _checked_decoder(types: Mapping[str, str]) -> Callable[[bytes], Features]:
+    """Return a decoder of any flat object, some of whose fields have a declared type."""
+    decode = msgspec.json.Decoder(dict[str, Scalar]).decode
+    shape = TypedDict(  # type: ignore[misc]
+        "TypedFields", {name: _TYPES[kind] | None for name, kind in types.items()}, total=False
+    )
+
+    def checked(value: bytes) -> Features:
+        fields = decode(value)
+        fields.update(msgspec.convert(fields, shape))
+        return fields
+
+    return checked
+
+
+def parse_time(value: object) -> int | None:
+    """Return an event time in milliseconds since the epoch, or None where it is none.
+
+    Parameters
+    ----------
+    value
+        RFC 3339 text (without an offset it is taken as UTC), or epoch milliseconds.
+
+    Examples
+    --------
+    >>> parse_time("2013-01-01T10:00:00Z")
+    1357034400000
+    >>> parse_time(1357034400000)
+    1357034400000
+    >>> parse_time("yesterday") is None
+    True
+    """
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        try:
+            return round(moment.timestamp() * 1000)
+        except (OverflowError, ValueError):
+            return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return round(value) if abs(value) < _EPOCH_LIMIT else None
+    return None

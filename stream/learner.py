@@ -1,0 +1,149 @@
+"""The learner: a River model behind two verbs, predict and learn, whatever the task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+from typing import Any, cast
+
+from stream.config import Task
+from stream.events import Features
+from stream.labels import Label
+
+Prediction = float | dict[str, float] | str | int | None
+"""What was predicted, in the plainest form that keeps all of it.
+
+``binary``: the probability of the positive class. ``multiclass``: a probability for each class, by
+its name; or the class alone, where the model gives no probabilities. ``regression``: the value.
+``anomaly``: the score. None where the model has nothing to say yet.
+"""
+
+
+class Learner:
+    """A River model, its task, and the names of the classes it has met.
+
+    Parameters
+    ----------
+    model
+        A River estimator that fits the task.
+    task
+        ``binary``, ``multiclass``, ``regression`` or ``anomaly``.
+
+    Examples
+    --------
+    >>> from river import linear_model
+    >>> learner = Learner(linear_model.LogisticRegression(), "binary")
+    >>> learner.predict({"x": 1.0})
+    0.5
+    >>> learner.learn({"x": 1.0}, True)
+    >>> learner.predict({"x": 1.0}) > 0.5
+    True
+    """
+
+    def __init__(self, model: Any, task: Task) -> None:
+        self.model = model
+        self.task = task
+        self.classes: dict[str, Label] = {}
+        self._predict = _predictors(self)[task]
+
+    @property
+    def learns_without_label(self) -> bool:
+        """Whether an event is learned from when it comes, and its label is for the scores only."""
+        return self.task == "anomaly"
+
+    def predict(self, features: Features) -> Prediction:
+        """Return the prediction for one event. May raise whatever the model raises."""
+        return self._predict(features)
+
+    def learn(self, features: Features, label: Label | None) -> None:
+        """Learn from one event. May raise whatever the model raises."""
+        if self.task == "anomaly":
+            self.model.learn_one(features)
+            return
+        if self.task == "multiclass":
+            self.classes.setdefault(str(label), cast("Label", label))
+        self.model.learn_one(features, label)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"model": self.model, "task": self.task, "classes": self.classes}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["model"], state["task"])  # type: ignore[misc]
+        self.classes = state["classes"]
+
+
+def decide(task: Task, prediction: Prediction) -> Label | None:
+    """Return the single answer that a prediction stands for.
+
+    Parameters
+    ----------
+    task
+        The task it was made for.
+    prediction
+        As ``Learner.predict`` returns it.
+
+    Examples
+    --------
+    >>> decide("binary", 0.7), decide("multiclass", {"a": 0.2, "b": 0.8}), decide("regression", 3.5)
+    (True, 'b', 3.5)
+    """
+    if task == "binary":
+        return None if prediction is None else cast("float", prediction) > 0.5
+    if isinstance(prediction, dict):
+        return max(prediction, key=prediction.__getitem__) if prediction else None
+    return prediction
+
+
+def probabilities(task: Task, prediction: Prediction) -> dict[str, float] | None:
+    """Return the probability of each class by its name, or None where there are none.
+
+    Examples
+    --------
+    >>> probabilities("binary", 0.75)
+    {'false': 0.25, 'true': 0.75}
+    """
+    if task == "binary" and prediction is not None:
+        positive = cast("float", prediction)
+        return {"false": 1.0 - positive, "true": positive}
+    return prediction if isinstance(prediction, dict) else None
+
+
+def _predictors(learner: Learner) -> dict[Task, Callable[[Features], Prediction]]:
+    model = learner.model
+
+    def binary(features: Features) -> Prediction:
+        try:
+            found = model.predict_proba_one(features)
+        except NotImplementedError:
+            answer = model.predict_one(features)
+            return None if answer is None else float(bool(answer))
+        if not found:
+            return None
+        positive = found.get(True, 0.0)
+        return float(positive) if isfinite(positive) else None
+
+    def multiclass(features: Features) -> Prediction:
+        try:
+            found = model.predict_proba_one(features)
+        except NotImplementedError:
+            return cast("Prediction", model.predict_one(features))
+        if not found or not all(map(isfinite, found.values())):
+            return None
+        return {str(name): float(value) for name, value in found.items()}
+
+    def regression(features: Features) -> Prediction:
+        return _finite(model.predict_one(features))
+
+    def anomaly(features: Features) -> Prediction:
+        return _finite(model.score_one(features))
+
+    return {
+        "binary": binary,
+        "multiclass": multiclass,
+        "regression": regression,
+        "anomaly": anomaly,
+    }
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if value is not None and isfinite(value) else None

@@ -1,0 +1,289 @@
+"""The line: records in, a step out. The pure core of the worker.
+
+One record after another: decode, predict, let the prediction wait, and when its label comes score
+it and learn. No clock, no randomness, no I/O: the same records from the same state give the same
+state, however they are cut into batches. What must happen outside comes back as a ``Step``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from stream.baselines import Baselines
+from stream.config import Config
+from stream.counts import Counts
+from stream.events import Decoder, Event, Features, Rejected, Served
+from stream.labels import Label, LabelReader
+from stream.learner import Learner, Prediction
+from stream.records import Offsets, Record, TopicPartition
+from stream.scores import Scores
+from stream.settled import Settled
+from stream.step import DeadLetter, PredictionRow, Step
+from stream.waiting import EarlyLabel, Pending, Waiting
+
+PROBES = 16
+"""Events whose features are kept, to compare models by what they predict."""
+
+MAX_CLASSES = 1_000
+"""Distinct labels that a multiclass stream may have."""
+
+_MAX_EARLY = 100_000
+_NEVER = 1 << 62  # the event time of a label that came before any event
+
+
+class Line:
+    """The state of one shard, and the one function that changes it.
+
+    Parameters
+    ----------
+    config
+        The stream's configuration.
+    model
+        A River model that has learned nothing, or what a checkpoint held.
+    metrics
+        River metrics by name, not yet updated.
+    version
+        Name of the model version, such as ``v1``.
+    """
+
+    def __init__(
+        self, config: Config, model: Any, metrics: dict[str, Any], version: str = "v1"
+    ) -> None:
+        self.config = config
+        self.version = version
+        self.learner = Learner(model, config.model.task)
+        self.scores = Scores(metrics, config.model.task, config.model.window)
+        self.baselines = Baselines(config.model.task)
+        self.counts = Counts()
+        self.reasons: Counter[str] = Counter()
+        self.offsets: Offsets = {}
+        self.watermark: int | None = None
+        self.probes: list[dict[str, Any]] = []
+        self.recent: deque[bool] = deque(maxlen=config.dead_letters.window)
+        self.pending: Waiting[Pending] = Waiting(config.labels.max_pending, config.labels.max_delay)
+        self.early: Waiting[EarlyLabel] = Waiting(_MAX_EARLY, config.labels.max_delay)
+        self.settled = Settled(config.event.dedup_window)
+        self.arrivals = 0
+        self._decoder = Decoder(config.event, LabelReader(config.model.task, config.model.classes))
+        self._labels_topic = config.labels_topic
+
+    @property
+    def learned_offset(self) -> int:
+        """How far the log has been read: the sum of the next offsets of all partitions."""
+        return sum(self.offsets.values())
+
+    def handle(self, records: Sequence[Record], now: int) -> Step:
+        """Take records in, in order, and return what has to leave.
+
+        Parameters
+        ----------
+        records
+            The next records of the source.
+        now
+            The time of day in milliseconds, for latencies only.
+
+        Returns
+        -------
+        Step
+            Predictions and dead letters to publish. Where too many records are dead letters,
+            ``step.halt`` says so, and the records from there on were not touched.
+        """
+        step = Step()
+        learned_offset = self.learned_offset
+        for record in records:
+            place = TopicPartition(record.topic, record.partition)
+            rejected = (
+                self._label(record)
+                if record.topic == self._labels_topic
+                else self._event(record, learned_offset, now, step)
+            )
+            if rejected is None:
+                self.recent.append(False)
+            else:
+                self._reject(record, rejected, step)
+            before = self.offsets.get(place, 0)
+            self.offsets[place] = record.offset + 1
+            learned_offset += record.offset + 1 - before
+            if rejected is not None and (halt := self._over_the_limit(rejected)) is not None:
+                step.halt = halt
+                break
+        return step
+
+    def _event(self, record: Record, learned_offset: int, now: int, step: Step) -> Rejected | None:
+        counts = self.counts
+        counts.events += 1
+        event = self._decoder.event(record)
+        if isinstance(event, Rejected):
+            return event
+        key = event.id
+        if key in self.settled or key in self.pending:
+            counts.repeated += 1
+            return None
+        if len(self.probes) < PROBES:
+            self.probes.append(dict(event.features))
+        prediction: Prediction
+        if event.served is None:
+            try:
+                prediction = self.learner.predict(event.features)
+            except Exception as error:  # noqa: BLE001 (a model's error ends the event, not us)
+                return _model_error("predict", error)
+            served = Served(prediction, self.version, learned_offset)
+        else:
+            served = event.served
+            counts.served += 1
+        counts.predicted += 1
+        step.predictions.append(
+            PredictionRow(
+                record=record,
+                id=key,
+                time=event.time,
+                served=served,
+                source="worker" if event.served is None else "api",
+                features_hash=features_hash(event.features),
+                latency_ms=max(0, now - record.timestamp),
+            )
+        )
+        rejected = self._wait_or_settle(record, event, served.prediction)
+        self._advance(event.time)
+        return rejected
+
+    def _wait_or_settle(
+        self, record: Record, event: Event, prediction: Prediction
+    ) -> Rejected | None:
+        said = self.baselines.predict()
+        label = event.label
+        rejected = None
+        if self.learner.learns_without_label:
+            rejected = self._learn(event.features, None)
+        if (early := self.early.pop(event.id)) is not None:
+            if label is None:
+                label = early.label
+                self.counts.early += 1
+            else:
+                self._count_again(label, early.label)
+        if label is not None:
+            return self._settle(event.id, label, prediction, said, event.features) or rejected
+        self.arrivals += 1
+        self.pending.add(
+            Pending(event.id, self.arrivals, event.time, 0, record.value or b"", prediction, said)
+        )
+        if (evicted := self.pending.evict()) is not None:
+            self.counts.evicted += 1
+            self.settled.add(evicted.id, None)
+        return rejected
+
+    def _label(self, record: Record) -> Rejected | None:
+        self.counts.label_messages += 1
+        message = self._decoder.label(record)
+        if isinstance(message, Rejected):
+            return message
+        key, label = message.id, message.label
+        if (pending := self.pending.pop(key)) is not None:
+            features = self._decoder.features_of(pending.value)
+            return self._settle(key, label, pending.prediction, pending.baselines, features)
+        if key in self.settled:
+            self._count_again(self.settled.label(key), label)
+        elif (early := self.early.get(key)) is not None:
+            self._count_again(early.label, label)
+        else:
+            self._keep_early(key, label)
+        return None
+
+    def _settle(
+        self,
+        key: str,
+        label: Label,
+        prediction: Prediction,
+        said: tuple[Label | None, Label | None],
+        features: Features,
+    ) -> Rejected | None:
+        """Score a prediction by its label, and learn from the event."""
+        self.counts.matched += 1
+        self.settled.add(key, label)
+        if self._is_one_class_too_many(label):
+            return Rejected(
+                "check", "too_many_classes", f"{label!r} is class number {MAX_CLASSES + 1}"
+            )
+        self.scores.update(label, prediction, said)
+        self.baselines.learn(label)
+        if self.learner.learns_without_label:
+            return None
+        return self._learn(features, label)
+
+    def _learn(self, features: Features, label: Label | None) -> Rejected | None:
+        try:
+            self.learner.learn(features, label)
+        except Exception as error:  # noqa: BLE001 (as for predict: reported, never fatal)
+            return _model_error("learn", error)
+        self.counts.learned += 1
+        return None
+
+    def _advance(self, time: int) -> None:
+        """Move event time on, and let go of what it leaves behind."""
+        if self.watermark is not None and time <= self.watermark:
+            return
+        self.watermark = time
+        for expired in self.pending.expire(time):
+            self.counts.expired += 1
+            self.settled.add(expired.id, None)
+        self.counts.orphaned += len(self.early.expire(time))
+
+    def _keep_early(self, key: str, label: Label) -> None:
+        self.arrivals += 1
+        time = _NEVER if self.watermark is None else self.watermark
+        self.early.add(EarlyLabel(key, self.arrivals, time, 0, label))
+        if self.early.evict() is not None:
+            self.counts.orphaned += 1
+
+    def _count_again(self, known: Label | None, label: Label) -> None:
+        if known is None:
+            self.counts.late += 1
+        elif known == label:
+            self.counts.duplicate += 1
+        else:
+            self.counts.conflicting += 1
+
+    def _is_one_class_too_many(self, label: Label) -> bool:
+        classes = self.learner.classes
+        return len(classes) >= MAX_CLASSES and str(label) not in classes
+
+    def _reject(self, record: Record, rejected: Rejected, step: Step) -> None:
+        self.counts.dead_lettered += 1
+        self.reasons[f"{rejected.stage}/{rejected.kind}"] += 1
+        self.recent.append(True)
+        step.dead_letters.append(DeadLetter(record, rejected))
+
+    def _over_the_limit(self, rejected: Rejected) -> str | None:
+        limit = self.config.dead_letters
+        bad = sum(self.recent)
+        if bad <= limit.max_share * limit.window:
+            return None
+        common = ", ".join(f"{kind} ({count:,})" for kind, count in self.reasons.most_common(3))
+        return (
+            f"{bad:,} of the last {limit.window:,} records were dead letters, more than "
+            f"dead_letters.max_share = {limit.max_share:g} allows; most often {common}; the last: "
+            f"{rejected.message}. Mend what produces them, or the configuration, and start again"
+        )
+
+
+def features_hash(features: Features) -> str:
+    """Return a short digest of the features as the model saw them, in 16 hexadecimal digits.
+
+    Examples
+    --------
+    >>> features_hash({"b": 1, "a": "x"}) == features_hash({"a": "x", "b": 1})
+    True
+    """
+    text = msgspec.json.encode(features, order="sorted")
+    return blake2b(text, digest_size=8).hexdigest()
+
+
+def _model_error(stage: str, error: Exception) -> Rejected:
+    return Rejected(
+        stage, type(error).__name__, f"the model raised {type(error).__name__}: {error}"
+    )

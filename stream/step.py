@@ -1,0 +1,150 @@
+"""What a step of the line wants done outside: predictions and dead letters to publish."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from stream.config import Task
+from stream.events import Rejected, Served
+from stream.learner import decide, probabilities
+from stream.records import NewRecord, Record
+
+SOURCE_TOPIC = "riverrun-source-topic"
+SOURCE_PARTITION = "riverrun-source-partition"
+SOURCE_OFFSET = "riverrun-source-offset"
+
+
+class PredictionRow(msgspec.Struct, frozen=True):
+    """One prediction of the inference log.
+
+    Parameters
+    ----------
+    record
+        The event's record; a repeat after a crash carries the same place.
+    id, time
+        The event's id and event time.
+    served
+        The prediction, its model version and learned offset.
+    source
+        ``worker`` or ``api``: who predicted.
+    features_hash
+        Digest of the features.
+    latency_ms
+        From the record's append to its handling.
+    """
+
+    record: Record
+    id: str
+    time: int
+    served: Served
+    source: str
+    features_hash: str
+    latency_ms: int
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A record that could not be used, and why."""
+
+    record: Record
+    rejected: Rejected
+
+
+class Step(msgspec.Struct):
+    """What one call of ``Line.handle`` wants done outside.
+
+    Parameters
+    ----------
+    predictions, dead_letters
+        To publish, in order.
+    halt
+        Why the worker must stop after this step, or None.
+    """
+
+    predictions: list[PredictionRow] = []
+    dead_letters: list[DeadLetter] = []
+    halt: str | None = None
+
+
+def prediction_record(row: PredictionRow, topic: str, task: Task) -> NewRecord:
+    """Return the record of the predictions topic for one prediction.
+
+    Examples
+    --------
+    >>> event = Record("t", 0, 7, 1_000, b"k", b"{}")
+    >>> row = PredictionRow(event, "a", 1_000, Served(0.75, "v1", 7), "worker", "00", 3)
+    >>> record = prediction_record(row, "p", "binary")
+    >>> record.key, dict(record.headers)["riverrun-source-offset"]
+    (b'a', b'7')
+    """
+    served = row.served
+    value: dict[str, Any] = {
+        "id": row.id,
+        "time": row.time,
+        "prediction": decide(task, served.prediction),
+    }
+    value |= answer_details(task, served)
+    value |= {
+        "features_hash": row.features_hash,
+        "source": row.source,
+        "latency_ms": row.latency_ms,
+    }
+    return NewRecord(topic, row.id.encode(), msgspec.json.encode(value), source_headers(row.record))
+
+
+def answer_details(task: Task, served: Served) -> dict[str, Any]:
+    """Return what stands beside every prediction, on the log and in the API's answers."""
+    return {
+        "probabilities": probabilities(task, served.prediction),
+        "model_version": served.model_version,
+        "learned_offset": served.learned_offset,
+    }
+
+
+def source_headers(record: Record) -> tuple[tuple[str, bytes], ...]:
+    """Return headers that name the place of the record a prediction is of."""
+    return (
+        (SOURCE_TOPIC, record.topic.encode()),
+        (SOURCE_PARTITION, str(record.partition).encode()),
+        (SOURCE_OFFSET, str(record.offset).encode()),
+    )
+
+
+def dead_letter_record(letter: DeadLetter, topic: str) -> NewRecord:
+    """Return the record of the dead-letter topic: bytes, key and headers untouched.
+
+    The reason stands in Kafka Connect's headers, so that its tools read it.
+
+    Examples
+    --------
+    >>> letter = DeadLetter(Record("t", 0, 7, 0, None, b"{"), Rejected("decode", "x", "cut short"))
+    >>> record = dead_letter_record(letter, "d")
+    >>> record.value, dict(record.headers)["__connect.errors.exception.message"]
+    (b'{', b'cut short')
+    """
+    record, rejected = letter.record, letter.rejected
+    reason = {
+        "topic": record.topic,
+        "partition": str(record.partition),
+        "offset": str(record.offset),
+        "stage": rejected.stage,
+        "class.name": f"riverrun.{rejected.kind}",
+        "exception.message": rejected.message[:1_000],
+    }
+    headers = tuple(
+        (f"__connect.errors.{name}", text.encode("utf-8", "replace"))
+        for name, text in reason.items()
+    )
+    return NewRecord(topic, record.key, record.value, record.headers + headers)
+
+
+def shortened(letter: NewRecord) -> NewRecord:
+    """Return a dead letter without its value, for one that the log refuses as too large.
+
+    Its headers name the source topic, partition and offset, where the bytes still stand.
+    """
+    size = str(len(letter.value or b"")).encode()
+    return NewRecord(
+        letter.topic, letter.key, None, (*letter.headers, ("riverrun-omitted-bytes", size))
+    )
