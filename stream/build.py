@@ -1,0 +1,78 @@
+"""From a configuration to a line that has learned nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+from stream.config import Config
+from stream.errors import ConfigError, PipelineError, Problem
+from stream.factory import load_factory
+from stream.line import Line
+from stream.pipelines import read_metrics, read_pipeline
+from stream.tasks import check_task
+
+
+def line_factory(config: Config, where: str = "riverrun.toml") -> Callable[[str], Line]:
+    """Return what makes a new line of a version, after the model was found to fit its task.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    where
+        Named in error messages.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake in pipeline (or factory) and metrics.
+
+    Examples
+    --------
+    >>> config = Config(
+    ...     stream={"name": "s"},
+    ...     event={"label": "y"},
+    ...     model={"task": "binary", "pipeline": "linear_model.LogisticRegression()"},
+    ... )
+    >>> line_factory(config)("v1").counts.learned
+    0
+    """
+    model, metrics = build_model(config, where)
+
+    def make_line(version: str) -> Line:
+        return Line(config, deepcopy(model), deepcopy(metrics), version)
+
+    return make_line
+
+
+def build_model(config: Config, where: str) -> tuple[Any, dict[str, Any]]:
+    """Return the untrained model and metrics of a configuration.
+
+    Raises
+    ------
+    ConfigError
+    """
+    problems = []
+    model, metrics = None, {}
+    section = config.model
+    key = "model.pipeline" if section.factory is None else "model.factory"
+    try:
+        if section.factory is not None:
+            model = load_factory(section.factory)
+        else:
+            model = read_pipeline(section.pipeline or "", section.seed)
+    except PipelineError as error:
+        problems.append(Problem(key, section.factory or section.pipeline or "", str(error)))
+    try:
+        metrics = read_metrics(config.metric_names)
+    except PipelineError as error:
+        problems.append(Problem("model.metrics", repr(list(config.metric_names)), str(error)))
+    if model is not None and metrics:
+        problems += [
+            Problem(key, section.task, text) for text in check_task(model, metrics, section.task)
+        ]
+    if problems:
+        raise ConfigError(where, problems)
+    return model, metrics

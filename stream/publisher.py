@@ -1,0 +1,63 @@
+"""Publishing: predictions to the inference log, dead letters to their topic, before any commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stream.config import Config
+from stream.errors import RecordTooLargeError
+from stream.log import Sink
+from stream.records import Record, TopicPartition
+from stream.step import Step, dead_letter_record, prediction_record, shortened
+
+
+class Publisher:
+    """Writes what a step wants published.
+
+    Parameters
+    ----------
+    sink
+        Where to.
+    config
+        Names the topics.
+    silent_until
+        Offsets below which everything was published before: a rebuild does not repeat it.
+    """
+
+    def __init__(
+        self, sink: Sink, config: Config, silent_until: Mapping[TopicPartition, int]
+    ) -> None:
+        self._sink = sink
+        self._config = config
+        self._silent_until = silent_until
+
+    def publish(self, step: Step) -> None:
+        """Hand over predictions, and wait until each dead letter is on the log.
+
+        Raises
+        ------
+        LogError
+        """
+        config = self._config
+        predictions = [
+            prediction_record(row, config.predictions_topic, config.model.task)
+            for row in step.predictions
+            if self._is_new(row.record)
+        ]
+        if predictions:
+            self._sink.append(predictions)
+        for letter in step.dead_letters:
+            if self._is_new(letter.record):
+                record = dead_letter_record(letter, config.dead_letters_topic)
+                try:
+                    self._sink.append([record]).offsets()
+                except RecordTooLargeError:
+                    self._sink.append([shortened(record)]).offsets()
+
+    def flush(self) -> None:
+        """Wait until all of it is durable: only then may offsets be committed."""
+        self._sink.flush()
+
+    def _is_new(self, record: Record) -> bool:
+        place = TopicPartition(record.topic, record.partition)
+        return record.offset >= self._silent_until.get(place, 0)

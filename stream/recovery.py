@@ -1,0 +1,199 @@
+"""Starting: from the newest checkpoint that is whole, of this pipeline, and still on the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import structlog
+
+from stream.config import Config
+from stream.errors import (
+    CheckpointDamagedError,
+    HaltedError,
+    OffsetExpiredError,
+    OffsetTruncatedError,
+)
+from stream.line import Line
+from stream.log import Bounds, Source
+from stream.records import Offsets, TopicPartition
+from stream.snapshot import restore
+from stream.store import Claim, Identity, Store, StoredCheckpoint
+
+_log = structlog.get_logger("riverrun.recovery")
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """Where a worker starts.
+
+    Parameters
+    ----------
+    line
+        The state.
+    restored
+        Whether it came from a checkpoint; otherwise the first commit replaces what is stored.
+    reason
+        Why its version exists, for the first checkpoint of a version.
+    silent_until
+        Offsets below which everything was published before.
+    """
+
+    line: Line
+    restored: bool
+    reason: str
+    silent_until: Offsets
+
+
+class Recovery:
+    """Finds where to start, and says loudly what it had to pass over.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    store, claim
+        The store, and the right to write it.
+    source
+        Positioned when ``start`` returns.
+    identity
+        What this process would write.
+    make_line
+        Makes a line that has learned nothing, of a version.
+    now
+        Seconds since the epoch, for what is written down.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        claim: Claim,
+        source: Source,
+        *,
+        identity: Identity,
+        make_line: Callable[[str], Line],
+        now: float,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._claim = claim
+        self._source = source
+        self._identity = identity
+        self._make_line = make_line
+        self._now = now
+
+    def start(self, rebuild: bool) -> Recovered:
+        """Return the state to go on from, and seek the source to it.
+
+        Parameters
+        ----------
+        rebuild
+            Learn everything anew from the log, whatever is stored.
+
+        Raises
+        ------
+        HaltedError, CheckpointDamagedError, OffsetExpiredError, OffsetTruncatedError
+            When going on would skip, repeat or mix something.
+        """
+        kept = self._store.checkpoints()
+        if not kept:
+            self._source.seek({})
+            return Recovered(self._make_line("v1"), False, "the first of this stream", {})
+        if rebuild:
+            return self._rebuild(kept[0], "asked for with --rebuild")
+        self._refuse_another_pipeline(kept[0])
+        if (reason := self._unreadable(kept[0])) is not None:
+            return self._rebuild(kept[0], reason)
+        return self._newest_that_fits(kept)
+
+    def _newest_that_fits(self, kept: list[StoredCheckpoint]) -> Recovered:
+        bounds = self._source.bounds()
+        damaged: CheckpointDamagedError | None = None
+        truncated: OffsetTruncatedError | None = None
+        for stored in kept:
+            offsets = _parsed(stored.offsets)
+            if (beyond := _beyond_the_end(offsets, bounds)) is not None:
+                truncated = beyond
+                self._tell("log_truncated", checkpoint=stored.number, message=str(beyond))
+                continue
+            try:
+                snapshot, chunks = self._store.load(stored)
+            except CheckpointDamagedError as error:
+                damaged = error
+                self._tell("checkpoint_damaged", checkpoint=stored.number, message=str(error))
+                continue
+            line = self._make_line(stored.version)
+            restore(line, snapshot, chunks)
+            if stored.number != kept[0].number:
+                self._store.go_back_to(self._claim, stored.number)
+                self._tell("went_back", checkpoint=stored.number, newest=kept[0].number)
+            self._seek(line, bounds)
+            return Recovered(line, True, "", {})
+        if truncated is not None:
+            raise truncated
+        raise CheckpointDamagedError(
+            f"{damaged}; none of the {len(kept)} kept checkpoints is whole. Start with --rebuild "
+            "to learn everything anew from the log"
+        )
+
+    def _seek(self, line: Line, bounds: dict[TopicPartition, Bounds]) -> None:
+        """Continue at the line's offsets; jump over what expired only where that is allowed."""
+        for place, offset in line.offsets.items():
+            earliest = bounds[place].earliest
+            if offset < earliest:
+                gap = OffsetExpiredError(str(place), offset, earliest)
+                if self._config.stream.on_gap == "halt":
+                    raise gap
+                self._tell("gap", partition=str(place), first=offset, last=earliest - 1)
+                line.offsets[place] = earliest
+        self._source.seek(line.offsets)
+
+    def _rebuild(self, newest: StoredCheckpoint, reason: str) -> Recovered:
+        version = f"v{int(newest.version.removeprefix('v')) + 1}"
+        self._source.seek({})
+        bounds = self._source.bounds()
+        missing = {str(tp): held.earliest for tp, held in bounds.items() if held.earliest > 0}
+        self._tell("rebuild", version=version, reason=reason, expired_below=missing)
+        line = self._make_line(version)
+        published = {
+            place: min(offset, bounds[place].end)
+            for place, offset in _parsed(newest.offsets).items()
+            if place in bounds
+        }
+        return Recovered(line, False, f"rebuilt: {reason}", published)
+
+    def _refuse_another_pipeline(self, newest: StoredCheckpoint) -> None:
+        if newest.identity.fingerprint != self._identity.fingerprint:
+            raise HaltedError(
+                f"the store holds {newest.version} of {self._config.stream.name!r}, which was "
+                "learned with another pipeline, task, metrics or event mapping than the "
+                "configuration now says. Put the old configuration back, give the stream another "
+                "name, or start with --rebuild to learn everything anew from the log"
+            )
+
+    def _unreadable(self, newest: StoredCheckpoint) -> str | None:
+        """Return why the checkpoint's pickles cannot be trusted to load, or None."""
+        theirs, ours = newest.identity, self._identity
+        if theirs.libraries.get("river") != ours.libraries["river"]:
+            return f"River {theirs.libraries.get('river')} became {ours.libraries['river']}"
+        if theirs.format != ours.format:
+            return f"the checkpoint format {theirs.format} became {ours.format}"
+        return None
+
+    def _tell(self, kind: str, **detail: object) -> None:
+        _log.warning(kind, **detail)
+        self._store.record(kind, detail, self._now)
+
+
+def _parsed(offsets: dict[str, int]) -> Offsets:
+    return {TopicPartition.parse(place): offset for place, offset in offsets.items()}
+
+
+def _beyond_the_end(
+    offsets: Offsets, bounds: dict[TopicPartition, Bounds]
+) -> OffsetTruncatedError | None:
+    for place, offset in offsets.items():
+        end = bounds[place].end if place in bounds else 0
+        if offset > end:
+            return OffsetTruncatedError(str(place), offset, end)
+    return None

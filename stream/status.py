@@ -1,0 +1,57 @@
+"""The status of a line as plain data: what ``riverrun status --json`` and the API show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stream.digest import state_digest
+from stream.line import Line
+
+
+def status_of(line: Line, rolling: dict[str, Any] | None) -> dict[str, Any]:
+    """Return counts, labels, scores, offsets and the state digest of a line.
+
+    Parameters
+    ----------
+    line
+        The line.
+    rolling
+        The rolling scores, computed by the caller as often as it wants to pay for them.
+    """
+    counts = line.counts
+    return {
+        "stream": line.config.stream.name,
+        "task": line.config.model.task,
+        "model_version": line.version,
+        "counts": {
+            "read": counts.events + counts.label_messages,
+            "events": counts.events,
+            "label_messages": counts.label_messages,
+            "predicted": counts.predicted,
+            "served": counts.served,
+            "learned": counts.learned,
+            "repeated": counts.repeated,
+            "dead_lettered": counts.dead_lettered,
+            "pending": len(line.pending),
+        },
+        "labels": {
+            "matched": counts.matched,
+            "early": counts.early,
+            "early_waiting": len(line.early),
+            "orphaned": counts.orphaned + len(line.early),
+            "late": counts.late,
+            "duplicate": counts.duplicate,
+            "conflicting": counts.conflicting,
+            "expired": counts.expired,
+            "evicted": counts.evicted,
+        },
+        "dead_letter_reasons": dict(line.reasons),
+        "scores": line.scores.summary(),
+        "scored": line.scores.scored,
+        "unscored": line.scores.unscored,
+        "rolling": {"window": line.config.model.window, "scores": rolling},
+        "offsets": {str(place): offset for place, offset in line.offsets.items()},
+        "learned_offset": line.learned_offset,
+        "watermark": line.watermark,
+        "state_digest": state_digest(line),
+    }

@@ -1,0 +1,101 @@
+"""The store's tables."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+about = Table(
+    "riverrun",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", String(64), nullable=False),
+)
+
+shards = Table(
+    "shards",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("shard", String(128), primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("last_number", BigInteger, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("acquired_at", Float, nullable=False),
+)
+"""Who may write: the holder of the newest epoch."""
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("shard", String(128), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("offsets", JSON, nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("status", JSON, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("format", Integer, nullable=False),
+    Column("libraries", JSON, nullable=False),
+)
+
+parts = Table(
+    "checkpoint_parts",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("shard", String(128), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("part", String(64), primary_key=True),
+    Column("seal", String(200), nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+chunks = Table(
+    "checkpoint_chunks",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("shard", String(128), primary_key=True),
+    Column("kind", String(64), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("seal", String(200), nullable=False),
+    Column("dropped_at", BigInteger, nullable=True),
+    Column("data", LargeBinary, nullable=False),
+)
+"""Changes since the checkpoint before. One dropped at n belongs to the checkpoints before n."""
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("version", String(64), primary_key=True),
+    Column("created_at", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("libraries", JSON, nullable=False),
+)
+
+happenings = Table(
+    "happenings",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("stream", String(128), nullable=False, index=True),
+    Column("at", Float, nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("detail", JSON, nullable=False),
+)
+"""What a person should be able to find afterwards: gaps, damaged checkpoints, rebuilds."""

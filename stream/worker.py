@@ -1,0 +1,226 @@
+"""The worker: polls, lets the line handle, publishes, commits. The thin shell around the core."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from stream.cadence import Cadence
+from stream.clock import Clock
+from stream.config import Config
+from stream.errors import HaltedError
+from stream.identity import identity_of
+from stream.line import Line
+from stream.log import Log, Sink, Source
+from stream.publisher import Publisher
+from stream.records import Record
+from stream.recovery import Recovery
+from stream.snapshot import mark_committed, take_snapshot
+from stream.status import status_of
+from stream.store import Store
+
+_log = structlog.get_logger("riverrun.worker")
+
+_POLL_SECONDS = 0.25
+_ROLLING_SECONDS = 5.0
+_BATCH_SECONDS = 0.25
+_SMALLEST_BATCH, _LARGEST_BATCH = 16, 2_000
+
+
+class Worker:
+    """Runs one shard of a stream until it is told to stop.
+
+    Parameters
+    ----------
+    config
+        The stream's configuration.
+    source, sink
+        Of the event log; the source reads events and labels.
+    store
+        Where checkpoints go.
+    make_line
+        Makes a line that has learned nothing, of a version.
+    clock
+        For latencies and for the spacing of checkpoints.
+
+    Notes
+    -----
+    The order within one turn is the promise: publish, wait until it is durable, then commit the
+    offsets. Whatever dies between leaves a state to which the last checkpoint leads back.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        source: Source,
+        sink: Sink,
+        store: Store,
+        *,
+        make_line: Callable[[str], Line],
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._source = source
+        self._sink = sink
+        self._store = store
+        self._make_line = make_line
+        self._clock = clock
+        self._identity = identity_of(config)
+        self._rolling: dict[str, Any] | None = None
+        self._rolling_at = float("-inf")
+        self._rolling_of = 0
+        self._idle = False
+        self._batch = _SMALLEST_BATCH
+
+    def start(self, rebuild: bool = False) -> None:
+        """Claim the shard and load its state.
+
+        Raises
+        ------
+        RiverrunError
+            When it cannot go on from what is stored; see ``Recovery``.
+        """
+        now = self._clock.now()
+        owner = f"{socket.gethostname()}:{os.getpid()}"
+        self._claim = self._store.claim(owner, now)
+        self._number = self._claim.last_number
+        recovered = Recovery(
+            self._config,
+            self._store,
+            self._claim,
+            self._source,
+            identity=self._identity,
+            make_line=self._make_line,
+            now=now,
+        ).start(rebuild)
+        self.line = recovered.line
+        self._restored = recovered.restored
+        self._reason = recovered.reason
+        self._silent_until = recovered.silent_until
+        self._publisher = Publisher(self._sink, self._config, self._silent_until)
+        self._cadence = Cadence(self._config.checkpoint, self._clock.monotonic())
+        self._dirty = not recovered.restored
+        _log.info(
+            "started",
+            stream=self._config.stream.name,
+            version=self.line.version,
+            epoch=self._claim.epoch,
+            learned=self.line.counts.learned,
+            learned_offset=self.line.learned_offset,
+        )
+
+    def run(
+        self,
+        should_stop: Callable[[], bool],
+        until_caught_up: bool = False,
+        on_turn: Callable[[Line], None] | None = None,
+    ) -> None:
+        """Work until told to stop, then commit what was done.
+
+        Parameters
+        ----------
+        should_stop
+            Asked once a turn.
+        until_caught_up
+            Also stop where the log ends.
+        on_turn
+            Called after every turn, for progress.
+
+        Raises
+        ------
+        FencedError
+            When another worker took over.
+        HaltedError
+            When too many records are dead letters.
+        LogError, StoreError
+        """
+        while not should_stop():
+            records = self._source.poll(self._batch, _POLL_SECONDS)
+            self._idle = not records
+            if records:
+                self._turn(records)
+            if self._cadence.is_due(self._clock.monotonic()):
+                self.checkpoint()
+            if on_turn is not None:
+                on_turn(self.line)
+            if until_caught_up and not records and not any(self._source.lag().values()):
+                break
+        self._idle = True
+        self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Commit the state, where anything happened since the last one.
+
+        A rebuild commits nothing until it has passed what was committed before it.
+        """
+        if not (self._dirty or self._has_stale_scores()) or self._is_behind():
+            return
+        started = self._clock.monotonic()
+        self._publisher.flush()
+        snapshot, changes = take_snapshot(self.line)
+        number = self._number + 1
+        self._store.commit(
+            self._claim,
+            number,
+            snapshot,
+            status=self._status(started),
+            identity=self._identity,
+            reason=self._reason,
+            now=self._clock.now(),
+            keep=self._config.checkpoint.keep,
+            replace=not self._restored,
+        )
+        self._number, self._restored, self._dirty = number, True, False
+        mark_committed(self.line, changes, number)
+        self._source.commit(self.line.offsets)
+        self._cadence.done(started, self._clock.monotonic())
+        _log.debug("checkpoint", number=number, seconds=round(self._cadence.took, 4))
+
+    def _turn(self, records: list[Record]) -> None:
+        started = self._clock.monotonic()
+        self._store.check_epoch(self._claim)
+        step = self.line.handle(records, round(self._clock.now() * 1000))
+        self._dirty = True
+        self._publisher.publish(step)
+        self._fit_batch(len(records), self._clock.monotonic() - started)
+        if step.halt is not None:
+            self.checkpoint()
+            raise HaltedError(step.halt)
+
+    def _fit_batch(self, handled: int, seconds: float) -> None:
+        """Keep a turn near a quarter of a second, so that a slow model still stops in time."""
+        fitting = int(handled * _BATCH_SECONDS / max(seconds, 1e-6))
+        self._batch = min(_LARGEST_BATCH, max(_SMALLEST_BATCH, min(fitting, 2 * self._batch)))
+
+    def _is_behind(self) -> bool:
+        offsets = self.line.offsets
+        return any(offsets.get(place, 0) < end for place, end in self._silent_until.items())
+
+    def _has_stale_scores(self) -> bool:
+        """Return whether the rolling scores fell behind, and there is time to mend it."""
+        return self._idle and self._rolling_of != self.line.scores.scored
+
+    def _status(self, now: float) -> dict[str, Any]:
+        if self._has_stale_scores() or now - self._rolling_at >= _ROLLING_SECONDS:
+            self._rolling, self._rolling_at = self.line.scores.rolling(), now
+            self._rolling_of = self.line.scores.scored
+        status = status_of(self.line, self._rolling)
+        return status | {"checkpoint_seconds": self._cadence.took, "epoch": self._claim.epoch}
+
+
+def open_worker(
+    config: Config, log: Log, store: Store, make_line: Callable[[str], Line], clock: Clock
+) -> Worker:
+    """Return a worker over a log, with its source and sink opened.
+
+    Raises
+    ------
+    TopicNotFoundError, LogUnreachableError
+    """
+    topics = [config.events_topic, config.labels_topic]
+    source = log.source(topics, group=f"riverrun-{config.stream.name}")
+    return Worker(config, source, log.sink(), store, make_line=make_line, clock=clock)
