@@ -77,6 +77,10 @@ class Scores:
                     pairs[pair] = pairs.get(pair, 0) + 1
         self._window.append((label, prediction, said))
 
+    def fresh_metrics(self) -> dict[str, Any]:
+        """Return the metrics as they were before the first update."""
+        return deepcopy(self._empty)
+
     def resize(self, window: int) -> None:
         """Change the number of labels that the rolling scores cover."""
         if window != self._window.maxlen:
@@ -101,14 +105,14 @@ class Scores:
         return result
 
     def _replay(self, rows: Iterable[tuple[Label, Prediction]]) -> dict[str, Any]:
-        metrics = deepcopy(self._empty)
+        metrics = self.fresh_metrics()
         for label, prediction in rows:
             if prediction is not None:
                 _update(metrics, self.task, label, prediction)
         return metrics
 
     def _from_pairs(self, index: int) -> dict[str, Any]:
-        metrics = deepcopy(self._empty)
+        metrics = self.fresh_metrics()
         for (label, answer), count in self._pairs[index].items():
             _update(metrics, self.task, label, _as_prediction(self.task, answer), count)
         return metrics

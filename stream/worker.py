@@ -47,6 +47,11 @@ class Worker:
     clock
         For latencies and for the spacing of checkpoints.
 
+    Attributes
+    ----------
+    idle_seconds, commit_seconds
+        Spent so far in polls that found nothing, and in checkpoints.
+
     Notes
     -----
     The order within one turn is the promise: publish, wait until it is durable, then commit the
@@ -75,6 +80,8 @@ class Worker:
         self._rolling_of = 0
         self._idle = False
         self._batch = _SMALLEST_BATCH
+        self.idle_seconds = 0.0
+        self.commit_seconds = 0.0
 
     def start(self, rebuild: bool = False) -> None:
         """Claim the shard and load its state.
@@ -139,8 +146,11 @@ class Worker:
         LogError, StoreError
         """
         while not should_stop():
+            polled = self._clock.monotonic()
             records = self._source.poll(self._batch, _POLL_SECONDS)
             self._idle = not records
+            if self._idle:
+                self.idle_seconds += self._clock.monotonic() - polled
             if records:
                 self._turn(records)
             if self._cadence.is_due(self._clock.monotonic()):
@@ -178,6 +188,7 @@ class Worker:
         mark_committed(self.line, changes, number)
         self._source.commit(self.line.offsets)
         self._cadence.done(started, self._clock.monotonic())
+        self.commit_seconds += self._cadence.took
         _log.debug("checkpoint", number=number, seconds=round(self._cadence.took, 4))
 
     def _turn(self, records: list[Record]) -> None:
