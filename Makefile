@@ -1,0 +1,53 @@
+# Every target sets up what it needs; `make demo` and `make test` work from a fresh clone.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+  && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help install demo test test-fast check format kafka bench clean
+
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
+
+install: $(INSTALLED) ## Set up .venv with everything.
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "riverrun needs Python 3.11, 3.12 or 3.13; found none (set PYTHON=...)"; exit 2; }
+	@echo "setting up $(VENV) with $$($(PYTHON) --version) (about a minute, once)"
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "on Debian: apt-get install python3-venv"; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[demo,postgres,dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## A year of New York departures, predicted and learned while you watch.
+	@$(BIN)/riverrun demo $(ARGS)
+
+test: $(INSTALLED) ## All tests; Apache Kafka needs Java 17 and Maven, and is skipped without them.
+	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(INSTALLED) ## The tests that need no broker and no crash.
+	$(BIN)/python -m pytest --ignore tests/crash --ignore tests/kafka -k 'not kafka' $(ARGS)
+
+check: $(INSTALLED) ## Lint, types, and the import rule.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/architecture
+
+format: $(INSTALLED) ## Format the code.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+kafka: $(INSTALLED) ## The pinned Apache Kafka on 127.0.0.1:9092, without Docker (Java 17 and Maven).
+	$(BIN)/python -m tests.kafka.broker $(ARGS)
+
+bench: $(INSTALLED) ## The whole line against a bare River loop, and memory against events.
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## Remove what was set up and cached.
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

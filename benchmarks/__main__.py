@@ -1,0 +1,95 @@
+"""``make bench``: run the benchmarks, print ratios first, write ``docs/benchmarks.md`` and JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks import end_to_end, memory
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+PREFACE = """# Benchmarks
+
+Written by `make bench`; every figure below was seen in the run that is named here, on a machine
+that is shared and noisy: compare within a table, not between runs. The two sides of a ratio ran in
+turn, in one process; medians of {repeats} repeats.
+
+{machine}
+"""
+
+
+def main() -> int:
+    """Run everything, and write what was seen."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--events", type=int, default=60_000, help="of the fastest pipeline")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--broker", help="also over this Kafka, such as kafka://127.0.0.1:9092")
+    parser.add_argument("--output", type=Path, default=DOCS)
+    arguments = parser.parse_args()
+
+    results: dict[str, Any] = {"machine": machine(), "repeats": arguments.repeats}
+    results["end_to_end"] = end_to_end.compare(None, arguments.events, arguments.repeats)
+    show("The line as a share of bare River", results["end_to_end"])
+    if arguments.broker:
+        over_kafka = end_to_end.compare(arguments.broker, arguments.events, arguments.repeats)
+        show("The same over Kafka", over_kafka)
+        results["end_to_end"] += over_kafka
+    results["memory"] = memory.compare()
+    show("Memory against events", results["memory"])
+
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    (arguments.output / "benchmarks.json").write_text(json.dumps(results, indent=2) + "\n")
+    (arguments.output / "benchmarks.md").write_text(document(results))
+    sys.stderr.write(f"wrote {arguments.output}/benchmarks.md and benchmarks.json\n")
+    return 0
+
+
+def machine() -> str:
+    """Return what the figures were seen on."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("river", "kafka-python", "msgspec"))
+    return (
+        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {packages}"
+    )
+
+
+def show(title: str, table: list[dict[str, Any]]) -> None:
+    """Print one table."""
+    sys.stdout.write(f"\n{title}\n{markdown(table)}")
+
+
+def markdown(table: list[dict[str, Any]]) -> str:
+    """Return a table in Markdown."""
+    names = list(table[0])
+    lines = ["| " + " | ".join(names) + " |", "| " + " | ".join("---" for _ in names) + " |"]
+    for row in table:
+        cells = [f"{row[n]:,}" if isinstance(row[n], int) else str(row[n]) for n in names]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def document(results: dict[str, Any]) -> str:
+    """Return the page of the documentation."""
+    notes = (DOCS / "benchmarks-notes.md").read_text() if (DOCS / "benchmarks-notes.md").exists() else ""
+    return "\n".join(
+        [
+            PREFACE.format(machine=results["machine"], repeats=results["repeats"]),
+            "## End to end, as a share of a bare River loop\n",
+            (end_to_end.__doc__ or "").split("\n", 2)[2],
+            markdown(results["end_to_end"]),
+            "## Memory against events\n",
+            (memory.__doc__ or "").split("\n", 2)[2],
+            markdown(results["memory"]),
+            notes,
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

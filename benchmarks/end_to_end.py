@@ -1,0 +1,116 @@
+"""Events per second of the whole line, as a share of a bare River loop on the same events.
+
+The line polls, decodes, checks, predicts, scores, learns, commits, and publishes every prediction.
+The bare loop has the events in memory as dictionaries. Both run in turn, in one process, several
+times; medians are compared.
+"""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import msgspec
+
+from benchmarks.streams import PIPELINES, config, rows
+from stream.build import line_factory
+from stream.clock import SystemClock
+from stream.log import Log
+from stream.open_log import open_log
+from stream.records import NewRecord
+from stream.store import Store
+from stream.worker import open_worker
+
+
+def bare(pipeline: str, events: list[tuple[dict[str, Any], bool]]) -> float:
+    """Return events per second of the loop in River's documentation."""
+    line = line_factory(config("sqlite:///none", "sqlite:///none", pipeline))("v1")
+    model, metric = line.learner.model, next(iter(line.scores.fresh_metrics().values()))
+    gc.collect()
+    started = time.perf_counter()
+    for features, label in events:
+        said = model.predict_proba_one(features)
+        metric.update(label, said)
+        model.learn_one(features, label)
+    return len(events) / (time.perf_counter() - started)
+
+
+def whole(pipeline: str, log: Log, name: str, events: int) -> tuple[float, float]:
+    """Return events per second of the worker over a log that holds them, and commits' share."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = config(log.url, f"sqlite:///{folder}/store.db", pipeline, name)
+        store = Store(settings.stream.store, name)
+        worker = open_worker(settings, log, store, line_factory(settings), SystemClock())
+        worker.start()
+        gc.collect()
+        started = time.perf_counter()
+        worker.run(lambda: False, until_caught_up=True)
+        spent = time.perf_counter() - started - worker.idle_seconds
+        assert worker.line.counts.learned == events
+        store.close()
+        return events / spent, worker.commit_seconds / spent
+
+
+def produce(log: Log, name: str, count: int) -> None:
+    """Write the events to a log, under a stream's name."""
+    settings = config(log.url, "sqlite:///none", PIPELINES["Hoeffding tree"], name)
+    log.create_topics(dict.fromkeys(settings.topic_names, 1))
+    sink = log.sink()
+    batch: list[NewRecord] = []
+    for row in rows(count):
+        value = msgspec.json.encode(row)
+        batch.append(NewRecord(settings.events_topic, row["id"].encode(), value))
+        if len(batch) == 1_000:
+            sink.append(batch)
+            batch = []
+    sink.append(batch)
+    sink.close()
+
+
+def compare(broker: str | None, count: int, repeats: int) -> list[dict[str, Any]]:
+    """Return one row per pipeline: medians of both, and the share.
+
+    Parameters
+    ----------
+    broker
+        A Kafka URL, or None for the embedded log in a temporary folder.
+    count
+        Events of the fastest pipeline; slower ones get fewer.
+    repeats
+        Runs of each, in turn.
+    """
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        log = open_log(broker or f"sqlite:///{Path(folder) / 'log.db'}")
+        for index, (title, pipeline) in enumerate(PIPELINES.items()):
+            events = max(1_000, count // (1, 3, 25)[index])
+            name = f"bench-{time.time_ns()}"
+            produce(log, name, events)
+            memory = [(_features(row), row["label"]) for row in rows(events)]
+            bares, wholes, commits = [], [], []
+            for _ in range(repeats):
+                bares.append(bare(pipeline, memory))
+                speed, share = whole(pipeline, log, name, events)
+                wholes.append(speed)
+                commits.append(share)
+            results.append(
+                {
+                    "pipeline": title,
+                    "log": "Kafka" if broker else "SQLite",
+                    "events": events,
+                    "bare_per_second": round(median(bares)),
+                    "line_per_second": round(median(wholes)),
+                    "share": round(median(w / b for w, b in zip(wholes, bares, strict=True)), 3),
+                    "commit_share": round(median(commits), 4),
+                }
+            )
+        log.close()
+    return results
+
+
+def _features(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name.startswith("f")}

@@ -1,0 +1,35 @@
+"""The stream that every benchmark runs on: 8 numeric features, a label they explain in part."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from stream.config import Config
+
+PIPELINES = {
+    "scaler and logistic regression": (
+        "preprocessing.StandardScaler() | linear_model.LogisticRegression()"
+    ),
+    "Hoeffding tree": "tree.HoeffdingTreeClassifier()",
+    "adaptive random forest of 10": "forest.ARFClassifier(n_models=10)",
+}
+
+
+def rows(count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
+    """Yield events with 8 features and their label inside."""
+    rng = random.Random(seed)
+    for number in range(count):
+        features = {f"f{i}": round(rng.gauss(0, 1), 6) for i in range(8)}
+        label = features["f0"] - features["f1"] + 0.5 * rng.gauss(0, 1) > 0
+        yield {"id": f"event-{number}", "time": number, **features, "label": label}
+
+
+def config(broker: str, store: str, pipeline: str, name: str = "bench") -> Config:
+    """Return the configuration that a bench runs with: defaults, and one metric."""
+    return Config(
+        stream={"name": name, "broker": broker, "store": store},
+        event={"id": "id", "time": "time", "label": "label"},
+        model={"task": "binary", "pipeline": pipeline, "metrics": ["ROCAUC"]},
+    )

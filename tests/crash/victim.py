@@ -1,0 +1,87 @@
+"""A worker that kills itself with SIGKILL at a named step; a process of the crash tests.
+
+The worker is the real one: the steps are found by wrapping what is handed to it, and by listening
+to the statements of its store.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import event
+
+import stream.worker as worker_module
+from stream.build import line_factory
+from stream.clock import SystemClock
+from stream.errors import RiverrunError
+from stream.open_log import open_log
+from stream.store import Store
+from stream.worker import open_worker
+from tests.lines import make_config
+
+
+class Killer:
+    """Counts how often each step is reached, and kills the process at one of them."""
+
+    def __init__(self, step: str | None, times: int) -> None:
+        self.step, self.left = step, times
+
+    def at(self, step: str) -> None:
+        """Die here, if it is the step and its turn."""
+        if step == self.step:
+            self.left -= 1
+            if self.left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, owner: object, method: str, step: str) -> None:
+        """Make a method a step: ``before_<step>`` and ``after_<step>``."""
+        inner = getattr(owner, method)
+
+        def wrapped(*args: object, **kwargs: object) -> object:
+            self.at(f"before_{step}")
+            result = inner(*args, **kwargs)
+            self.at(f"after_{step}")
+            return result
+
+        setattr(owner, method, wrapped)
+
+
+def main(arguments: dict[str, Any], errors: str) -> None:
+    """Run to the log's end, or to the step, and leave with the command line's exit code."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    worker_module._LARGEST_BATCH = 40
+    config = make_config(
+        stream={"name": arguments["name"], "broker": arguments["broker"]},
+        checkpoint={"share": 1.0, "min_interval": "1ms"},
+        labels={"max_delay": "20s"},
+    )
+    killer = Killer(arguments.get("step"), arguments.get("times", 1))
+    log = open_log(config.stream.broker)
+    store = Store(arguments["store"], config.stream.name)
+    worker = open_worker(config, log, store, line_factory(config), SystemClock())
+    killer.around(worker._source, "poll", "poll")
+    killer.around(worker._source, "commit", "copying_offsets")
+    killer.around(worker._sink, "append", "append")
+    killer.around(worker._sink, "flush", "flush")
+    killer.around(store, "claim", "claim")
+    event.listen(
+        store._engine, "before_cursor_execute", lambda *_: killer.at("statement")
+    )
+    event.listen(store._engine, "commit", lambda _: killer.at("transaction_end"))
+    killer.around(store, "commit", "commit")
+    try:
+        worker.start()
+        killer.around(worker.line, "handle", "handle")
+        pause = arguments.get("slow", 0.0)
+        worker.run(lambda: False, until_caught_up=True, on_turn=lambda _: time.sleep(pause))
+    except RiverrunError as error:
+        Path(errors).write_text(str(error))
+        sys.exit(error.exit_code)
+    finally:
+        log.close()
