@@ -50,9 +50,13 @@ def open_database(url: str) -> Engine:
                 f"store {shown(engine)}: the folder {str(folder)!r} does not exist; create it, or "
                 "change stream.store"
             )
-    with translated(engine), engine.begin() as connection:
-        metadata.create_all(connection)
-        _check_version(connection, engine)
+    try:
+        with translated(engine), engine.begin() as connection:
+            metadata.create_all(connection)
+            _check_version(connection, engine)
+    except StoreUnreachableError:
+        engine.dispose()
+        raise
     return engine
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from stream import river_lookup, river_names
 from stream.errors import PipelineError
+from stream.pipeline_steps import describe, steps_problem, transformer_problem
 from stream.pipeline_syntax import dotted, mistake
 
 MAX_COPIES: Final = 10_000
@@ -85,8 +86,9 @@ class Reader:
                     side, f"found {describe(value)}; '{symbol}' joins two estimators{by}"
                 )
         for side, value in sides[: 1 if symbol == "|" else 2]:
-            if not _passes_on(value):
-                raise self.mistake(side, _not_a_transformer(value))
+            problem = transformer_problem(value)
+            if problem is not None:
+                raise self.mistake(side, problem)
         return self._run(node, apply, [value for _, value in sides], {})
 
     def _build(self, node: ast.Call) -> Any:
@@ -108,7 +110,9 @@ class Reader:
         if unseeded:
             values.update(unseeded)
             built = self._run(node, found, bound.args, bound.kwargs)
-        self._check_steps(node, built)
+        problem = steps_problem(built)
+        if problem is not None:
+            raise self.mistake(node, problem)
         return built
 
     def _unseeded(self, built: Any, values: Mapping[str, Any], names: Iterable[str]) -> Any:
@@ -221,26 +225,6 @@ class Reader:
                 node, f"River refused it: {type(error).__name__}: {error}"
             ) from error
 
-    def _check_steps(self, node: ast.AST, built: Any) -> None:
-        """Check a pipeline or union built by its class; River stores any object as a step."""
-        from river import base, compose
-
-        if type(built) is compose.Pipeline:
-            steps = list(built.steps.values())
-            transformers = steps[:-1]
-        elif isinstance(built, compose.TransformerUnion):
-            steps = transformers = list(built.transformers.values())
-        else:
-            return
-        if not steps:
-            raise self.mistake(node, f"{describe(built)} needs at least one step")
-        for step in steps:
-            if not isinstance(step, base.Estimator):
-                raise self.mistake(node, f"found {describe(step)} as a step of a pipeline")
-        for step in transformers:
-            if not _passes_on(step):
-                raise self.mistake(node, _not_a_transformer(step))
-
     def _find(self, node: ast.expr) -> type[Any]:
         """Return the class of River that a dotted name means."""
         parts = dotted(node)
@@ -254,25 +238,5 @@ class Reader:
             raise self.mistake(node, str(error)) from error
 
 
-def _passes_on(estimator: Any) -> bool:
-    """Whether a step may stand before another one. River finds out at the first event."""
-    from river import base
-
-    return isinstance(estimator, base.Transformer | base.SupervisedTransformer | base.AnomalyFilter)
-
-
-def _not_a_transformer(estimator: Any) -> str:
-    return f"{describe(estimator)} is not a transformer; it can only be a pipeline's last step"
-
-
 def _plain(signature: inspect.Signature) -> str:
     return f"({', '.join(signature.parameters)})"
-
-
-def describe(value: Any) -> str:
-    """Return what a value is, for the "found" of an error message."""
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    if value is None or isinstance(value, str | int | float):
-        return f"{value!r:.40}"
-    return f"a {type(value).__name__}"

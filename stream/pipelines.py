@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from stream.errors import PipelineError
-from stream.pipeline_reader import Reader, describe
+from stream.pipeline_reader import Reader
+from stream.pipeline_steps import describe
 from stream.pipeline_syntax import canonical, parse
 
 if TYPE_CHECKING:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+
+import stream.store
+from tests.postgres import LocalPostgres
 
 
 def shared_data(name: str) -> Path:
@@ -24,6 +29,45 @@ def elec2() -> list[dict[str, str]]:
     """Return the rows of Elec2."""
     with gzip.open(shared_data("elec2.csv.gz"), "rt") as file:
         return list(csv.DictReader(file))
+
+
+@pytest.fixture(autouse=True)
+def _stores_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let go of every store that a test opened."""
+    engines = []
+    opened = stream.store.open_database
+
+    def remembering(url: str) -> object:
+        engines.append(opened(url))
+        return engines[-1]
+
+    monkeypatch.setattr(stream.store, "open_database", remembering)
+    yield
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[LocalPostgres]:
+    """Start PostgreSQL; without it skip on a laptop and fail in CI."""
+    try:
+        server = LocalPostgres()
+    except (FileNotFoundError, KeyError) as missing:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"missing: {missing}")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty store, on each database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    server: LocalPostgres = request.getfixturevalue("postgres")
+    return server.url(f"t{uuid4().hex}")
 
 
 @pytest.fixture

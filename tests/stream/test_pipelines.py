@@ -548,7 +548,11 @@ class TestNothingRuns:
         modules = "stream.pipelines, stream.tasks, stream.factory"
         code = f"import sys, {modules}; print('river' in sys.modules)"
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).parents[2],
         )
         assert done.stdout.strip() == "False"
 

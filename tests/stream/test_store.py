@@ -18,11 +18,6 @@ from stream.store import Identity, Store
 IDENTITY = Identity("f", 1, {"river": "0"})
 
 
-@pytest.fixture
-def url(store_url):
-    return store_url
-
-
 def commit(store, claim, number, chunks=None, version="v1", data=b"model", replace=False, keep=3):
     snapshot = Snapshot({"t-0": number * 10}, version, {"model": data}, chunks or {})
     store.commit(

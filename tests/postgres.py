@@ -1,0 +1,61 @@
+"""A real PostgreSQL for tests, from Debian's binaries, in a folder of its own."""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+
+class LocalPostgres:
+    """A cluster that listens on a free port of 127.0.0.1.
+
+    PostgreSQL refuses to run as root; as root it is run by the user ``postgres``.
+    """
+
+    def __init__(self) -> None:
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb")) or [shutil.which("initdb")]
+        if found[-1] is None:
+            raise FileNotFoundError("PostgreSQL's initdb; on Debian: apt-get install postgresql")
+        self._bin = Path(found[-1]).parent
+        self._folder = Path(tempfile.mkdtemp(prefix="riverrun-postgres-"))
+        self._user = "postgres" if os.geteuid() == 0 else None
+        if self._user is not None:
+            entry = pwd.getpwnam(self._user)
+            os.chown(self._folder, entry.pw_uid, entry.pw_gid)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+
+    def start(self) -> None:
+        """Initialise the cluster and start it."""
+        data = self._folder / "data"
+        self._run("initdb", "-D", data, "-A", "trust", "-U", "riverrun", "--no-sync")
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self._folder}"
+        log = self._folder / "log"
+        self._run("pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
+
+    def stop(self) -> None:
+        """Stop it and remove its folder."""
+        self._run("pg_ctl", "-D", self._folder / "data", "-m", "immediate", "stop")
+        shutil.rmtree(self._folder)
+
+    def url(self, database: str) -> str:
+        """Return the URL of an empty database that is made now."""
+        self._run("createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "riverrun", database)
+        return f"postgresql+psycopg://riverrun@127.0.0.1:{self.port}/{database}"
+
+    def _run(self, program: str, *arguments: object) -> None:
+        subprocess.run(
+            [self._bin / program, *map(str, arguments)],
+            check=True,
+            user=self._user,
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+        )
