@@ -40,7 +40,7 @@ class Served(msgspec.Struct, frozen=True, gc=False):
         How far that version had read, as the sum of its next offsets.
     """
 
-    prediction: float | dict[str, float] | str | int | None
+    prediction: bool | float | dict[str, float] | str | int | None
     model_version: str
     learned_offset: int
 

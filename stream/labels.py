@@ -19,6 +19,9 @@ _BOOLEANS: dict[object, bool] = {
 }
 
 
+_INT64 = 1 << 63  # checkpoints hold integers of 64 bits
+
+
 class LabelReader:
     """Turns a JSON value into a label of the task.
 
@@ -64,11 +67,21 @@ class LabelReader:
                 self._booleans.get(value) if isinstance(value, bool | int | float | str) else None
             )
         if self._task == "regression":
-            if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
-                return float(value)
-            return None
+            return _number(value)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if not isinstance(value, str | int) or value == "":
             return None
+        if isinstance(value, int) and not -_INT64 <= value < _INT64:
+            return None
         return value if self._classes is None or value in self._classes else None
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if isfinite(number) else None

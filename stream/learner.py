@@ -10,7 +10,7 @@ from stream.config import Task
 from stream.events import Features
 from stream.labels import Label
 
-Prediction = float | dict[str, float] | str | int | None
+Prediction = bool | float | dict[str, float] | str | int | None
 """What was predicted, in the plainest form that keeps all of it.
 
 ``binary``: the probability of the positive class. ``multiclass``: a probability for each class, by

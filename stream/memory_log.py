@@ -46,6 +46,40 @@ class _Partition:
         return self.records[start : start + count]
 
 
+class _Shared:
+    """What a log, its sources and its sinks have in common."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self.topics: dict[str, list[_Partition]] = {}
+        self.commits: dict[str, Offsets] = {}
+        self.changed = Condition()
+        self._clock = clock
+        self._last_time = 0
+        self._appended = 0
+
+    def held(self, partition: TopicPartition) -> _Partition:
+        return self.topics[partition.topic][partition.partition]
+
+    def append(self, records: Sequence[NewRecord]) -> list[tuple[TopicPartition, int]]:
+        with self.changed:
+            self._last_time = max(self._last_time, self._clock())
+            stands = [self._append_one(record) for record in records]
+            self.changed.notify_all()
+        return stands
+
+    def _append_one(self, new: NewRecord) -> tuple[TopicPartition, int]:
+        partitions = self.topics.setdefault(new.topic, [_Partition()])
+        number = partition_for(new.key, len(partitions), self._appended)
+        held = partitions[number]
+        offset = held.bounds.end
+        headers = tuple(new.headers)
+        held.records.append(
+            Record(new.topic, number, offset, self._last_time, new.key, new.value, headers)
+        )
+        self._appended += 1
+        return TopicPartition(new.topic, number), offset
+
+
 class MemoryLog:
     """Topics in memory, shared by the sources and sinks that this object opens.
 
@@ -66,23 +100,18 @@ class MemoryLog:
     url = "memory://"
 
     def __init__(self, clock: Callable[[], int]) -> None:
-        self._clock = clock
-        self._last_time = 0
-        self._appended = 0
-        self._topics: dict[str, list[_Partition]] = {}
-        self._commits: dict[str, Offsets] = {}
-        self._changed = Condition()
+        self._shared = _Shared(clock)
 
     def topics(self) -> dict[str, int]:
         """Return the number of partitions of every topic."""
-        return {topic: len(partitions) for topic, partitions in self._topics.items()}
+        return {topic: len(partitions) for topic, partitions in self._shared.topics.items()}
 
     def create_topics(self, topics: Mapping[str, int]) -> None:
         """Create those of the topics that do not exist."""
-        with self._changed:
+        with self._shared.changed:
             for topic, count in topics.items():
                 refuse_bad_topic(topic, count)
-                self._topics.setdefault(topic, [_Partition() for _ in range(count)])
+                self._shared.topics.setdefault(topic, [_Partition() for _ in range(count)])
 
     def source(
         self,
@@ -92,73 +121,46 @@ class MemoryLog:
     ) -> MemorySource | ScriptedSource:
         """Open a reader; a script puts crash points between its records."""
         for topic in topics:
-            if topic not in self._topics:
-                raise TopicNotFoundError(topic, self.url, list(self._topics))
-        source = MemorySource(self, topics, group)
+            if topic not in self._shared.topics:
+                raise TopicNotFoundError(topic, self.url, list(self._shared.topics))
+        source = MemorySource(self._shared, topics, group)
         return source if script is None else ScriptedSource(source, script)
 
     def sink(self) -> MemorySink:
         """Open a writer."""
-        return MemorySink(self)
+        return MemorySink(self._shared)
 
     def close(self) -> None:
         """Keep everything: a test may open it again."""
 
     def expire(self, partition: TopicPartition, before: int) -> None:
         """Drop what stands before an offset, as retention does."""
-        held = self._partition(partition)
-        with self._changed:
+        held = self._shared.held(partition)
+        with self._shared.changed:
             del held.records[: max(0, before - held.earliest)]
             held.earliest = max(held.earliest, before)
 
     def truncate(self, partition: TopicPartition, end: int) -> None:
         """Drop what stands at an offset and after it, as an unclean election does."""
-        held = self._partition(partition)
-        with self._changed:
+        held = self._shared.held(partition)
+        with self._shared.changed:
             del held.records[max(0, end - held.earliest) :]
 
     def committed(self, group: str) -> Offsets:
         """Return the offsets that a group's source committed."""
-        return dict(self._commits.get(group, {}))
-
-    def _partition(self, partition: TopicPartition) -> _Partition:
-        return self._topics[partition.topic][partition.partition]
-
-    def _append(self, records: Sequence[NewRecord]) -> list[tuple[TopicPartition, int]]:
-        stands = []
-        with self._changed:
-            self._last_time = max(self._last_time, self._clock())
-            for new in records:
-                partitions = self._topics.setdefault(new.topic, [_Partition()])
-                number = partition_for(new.key, len(partitions), self._appended)
-                offset = partitions[number].bounds.end
-                partitions[number].records.append(
-                    Record(
-                        new.topic,
-                        number,
-                        offset,
-                        self._last_time,
-                        new.key,
-                        new.value,
-                        tuple(new.headers),
-                    )
-                )
-                self._appended += 1
-                stands.append((TopicPartition(new.topic, number), offset))
-            self._changed.notify_all()
-        return stands
+        return dict(self._shared.commits.get(group, {}))
 
 
 class MemorySink:
     """Appends to a ``MemoryLog``; what it takes can be read at once."""
 
-    def __init__(self, log: MemoryLog) -> None:
-        self._log = log
+    def __init__(self, shared: _Shared) -> None:
+        self._shared = shared
 
     def append(self, records: Sequence[NewRecord]) -> MemoryReceipt:
         """Append records, in order; a missing topic is made with one partition."""
         refuse_too_large(records)
-        return MemoryReceipt(self._log._append(records))
+        return MemoryReceipt(self._shared.append(records))
 
     def flush(self, timeout_seconds: float = 30.0) -> None:
         """Do nothing: nothing waits."""
@@ -170,12 +172,13 @@ class MemorySink:
 class MemorySource:
     """Reads a ``MemoryLog``."""
 
-    def __init__(self, log: MemoryLog, topics: Sequence[str], group: str | None) -> None:
-        self._log = log
+    def __init__(self, shared: _Shared, topics: Sequence[str], group: str | None) -> None:
+        self._shared = shared
         self._group = group
-        counts = log.topics()
         self._partitions = tuple(
-            TopicPartition(topic, number) for topic in topics for number in range(counts[topic])
+            TopicPartition(topic, number)
+            for topic in topics
+            for number in range(len(shared.topics[topic]))
         )
         self._next: Offsets = {}
         self.seek({})
@@ -187,7 +190,7 @@ class MemorySource:
 
     def bounds(self) -> dict[TopicPartition, Bounds]:
         """Return what each partition holds now."""
-        return {partition: self._log._partition(partition).bounds for partition in self._partitions}
+        return {partition: self._shared.held(partition).bounds for partition in self._partitions}
 
     def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Continue at these offsets, and at the earliest where none is given."""
@@ -195,11 +198,11 @@ class MemorySource:
 
     def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
         """Return the next records, or none when none came in time."""
-        with self._log._changed:
-            self._log._changed.wait_for(self._has_records, timeout_seconds)
+        with self._shared.changed:
+            self._shared.changed.wait_for(self._has_records, timeout_seconds)
             merge = Merge(self._partitions)
             for partition, offset in self._next.items():
-                held = self._log._partition(partition)
+                held = self._shared.held(partition)
                 refuse_outside(partition, offset, held.bounds)
                 merge.feed(partition, held.read(offset, max_records))
             # What was cut off at max_records cannot be missed by a merge of max_records.
@@ -215,7 +218,7 @@ class MemorySource:
     def commit(self, offsets: Offsets) -> None:
         """Keep a copy of the offsets for ``MemoryLog.committed``."""
         if self._group is not None:
-            self._log._commits.setdefault(self._group, {}).update(offsets)
+            self._shared.commits.setdefault(self._group, {}).update(offsets)
 
     def close(self) -> None:
         """Do nothing: nothing is held."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -39,6 +39,9 @@ class SqliteReceipt(NamedTuple):
     def offsets(self, timeout_seconds: float = 30.0) -> list[tuple[TopicPartition, int]]:
         """Return the place of each record, in order."""
         return self.stands
+
+
+_Opened = TypeVar("_Opened", SqliteSource, "SqliteSink")
 
 
 class SqliteLog:
@@ -112,15 +115,11 @@ class SqliteLog:
         for topic in topics:
             if topic not in known:
                 raise TopicNotFoundError(topic, self.url, list(known))
-        source = SqliteSource(self._connect(), self.path, topics, group)
-        self._opened.append(source)
-        return source
+        return self._keep(SqliteSource(self._connect(), self.path, topics, group))
 
     def sink(self) -> SqliteSink:
         """Open a writer."""
-        sink = SqliteSink(self._connect(), self)
-        self._opened.append(sink)
-        return sink
+        return self._keep(SqliteSink(self._connect(), self))
 
     def expire(
         self, topic: str, *, before_ms: int | None = None, keep_records: int | None = None
@@ -152,6 +151,11 @@ class SqliteLog:
             opened.close()
         self._opened.clear()
 
+    def _keep(self, opened: _Opened) -> _Opened:
+        self._opened = [one for one in self._opened if not one.is_closed]
+        self._opened.append(opened)
+        return opened
+
     def _connect(self) -> sqlite3.Connection:
         return open_file(self.path, self._busy_seconds)
 
@@ -175,6 +179,7 @@ class SqliteSink:
         self._log = log
         self._lock = Lock()
         self._since_retention = 0
+        self.is_closed = False
 
     def append(self, records: Sequence[NewRecord]) -> SqliteReceipt:
         """Append records, in order, all or none; a missing topic is made with one partition.
@@ -200,6 +205,7 @@ class SqliteSink:
     def close(self) -> None:
         """Close the file."""
         with self._lock:
+            self.is_closed = True
             self._db.close()
 
     def _insert(self, records: Sequence[NewRecord]) -> list[tuple[TopicPartition, int]]:

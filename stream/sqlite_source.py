@@ -42,17 +42,19 @@ class SqliteSource:
         self._decode = msgspec.msgpack.Decoder(Headers).decode
         with translated(path):
             self._partitions, self._ids = _find_partitions(db, topics)
+        # Numbers that SQLite gave, no text of anybody.
         marks = ", ".join(map(str, self._ids))
         self._bounds_query = (
-            f"SELECT id, earliest, next_offset FROM log_partitions WHERE id IN ({marks})"
+            f"SELECT id, earliest, next_offset FROM log_partitions WHERE id IN ({marks})"  # noqa: S608
         )
         # The plus keeps SQLite from reading whole partitions by their index and sorting them.
         self._read_query = f"""
             SELECT position, partition_id, offset, time, key, value, headers FROM log_records
             WHERE position >= ? AND position < ? AND +partition_id IN ({marks})
-            ORDER BY position LIMIT ?"""
+            ORDER BY position LIMIT ?"""  # noqa: S608
         self._next: dict[int, int] = {}
         self._position = 0
+        self.is_closed = False
         self.seek({})
 
     @property
@@ -104,6 +106,7 @@ class SqliteSource:
 
     def close(self) -> None:
         """Close the file."""
+        self.is_closed = True
         self._db.close()
 
     def _held(self) -> dict[int, Bounds]:

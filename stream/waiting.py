@@ -64,7 +64,7 @@ class Pending(Entry, array_like=True, gc=False):
     """
 
     value: bytes
-    prediction: float | dict[str, float] | str | int | None
+    prediction: bool | float | dict[str, float] | str | int | None
     baselines: tuple[Label | None, Label | None]
 
 

@@ -287,3 +287,20 @@ def _matched_by_message(rows):
         line.handle([row], NOW)
         met += row.topic == "s.labels" and line.counts.matched > before
     return met
+
+
+def test_a_classifier_without_probabilities_may_answer_with_any_label():
+    config = make_config(
+        model={
+            "task": "multiclass",
+            "pipeline": "dummy.NoChangeClassifier()",
+            "metrics": ["Accuracy"],
+        }
+    )
+    line = make_line(config)
+    handle(line, [event(1, True), event(2), event(3, "text"), event(4)])
+    snapshot, _ = take_snapshot(line)
+    again = make_line(config)
+    chunks = {kind: [(1, w.data)] for kind, w in snapshot.chunks.items() if w.data is not None}
+    restore(again, snapshot, chunks)
+    assert [e.prediction for e in again.pending] == [e.prediction for e in line.pending]

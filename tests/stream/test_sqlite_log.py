@@ -294,7 +294,7 @@ def test_paths_that_cannot_hold_a_log_are_explained(tmp_path: Path) -> None:
         (tmp_path / "missing" / "log.db", "does not exist; make it"),
         (plain / "log.db", "is not a folder"),
         (plain, "is not a SQLite database"),
-        (odd, "cannot be opened"),
+        (odd, "the disk reports an error"),
     ):
         with pytest.raises(LogUnreachableError, match=complaint):
             SqliteLog(path)
