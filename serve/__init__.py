@@ -1,0 +1,1 @@
+"""HTTP and the command line: composes the line and answers from its latest model."""

@@ -1,0 +1,150 @@
+"""The composition root's parts: secrets, log, store and topics of one configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stream.config import Config
+from stream.errors import ConfigError, Problem, TopicNotFoundError
+from stream.log import Log
+from stream.open_log import open_log
+from stream.store import Store
+
+if TYPE_CHECKING:
+    from stream.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What must not stand in a configuration file.
+
+    Parameters
+    ----------
+    signing
+        Key that checkpoints are signed with.
+    kafka_username, kafka_password
+        For SASL.
+    """
+
+    signing: bytes | None = None
+    kafka_username: str | None = None
+    kafka_password: str | None = None
+
+    def __repr__(self) -> str:
+        return "Secrets(hidden)"
+
+
+def read_secrets(environ: Mapping[str, str]) -> Secrets:
+    """Read secrets from the environment, or from the files that it names.
+
+    ``RIVERRUN_SECRET`` or ``RIVERRUN_SECRET_FILE``, and in the same way
+    ``RIVERRUN_KAFKA_USERNAME`` and ``RIVERRUN_KAFKA_PASSWORD``.
+
+    Raises
+    ------
+    ConfigError
+        When a named file cannot be read, or a secret is empty.
+    """
+    signing = _secret(environ, "RIVERRUN_SECRET")
+    return Secrets(
+        None if signing is None else signing.encode(),
+        _secret(environ, "RIVERRUN_KAFKA_USERNAME"),
+        _secret(environ, "RIVERRUN_KAFKA_PASSWORD"),
+    )
+
+
+def _secret(environ: Mapping[str, str], name: str) -> str | None:
+    text = environ.get(name)
+    file = environ.get(f"{name}_FILE")
+    if text is None and file is not None:
+        try:
+            text = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            problem = Problem(f"{name}_FILE", file, f"it must be a readable file: {error}")
+            raise ConfigError("environment", [problem]) from None
+    if text == "":
+        raise ConfigError("environment", [Problem(name, "an empty text", "unset it, or fill it")])
+    return text
+
+
+def open_stream_log(config: Config, secrets: Secrets) -> Log:
+    """Open the event log of a stream.
+
+    Raises
+    ------
+    InputError, LogUnreachableError
+    """
+    if not config.stream.broker.startswith("kafka"):
+        return open_log(config.stream.broker)
+    return open_log(
+        config.stream.broker,
+        username=secrets.kafka_username,
+        password=secrets.kafka_password,
+    )
+
+
+def open_stream_store(config: Config, secrets: Secrets) -> Store:
+    """Open the store of a stream.
+
+    Raises
+    ------
+    ConfigError, StoreUnreachableError
+    """
+    return Store(config.stream.store, config.stream.name, secret=secrets.signing)
+
+
+def prepare_topics(config: Config, log: Log, create: bool | None = None) -> list[str]:
+    """Create the stream's missing topics where that is wanted; return which were created.
+
+    Parameters
+    ----------
+    create
+        Overrides ``topics.create``; without either, only the embedded log creates them.
+
+    Raises
+    ------
+    TopicNotFoundError
+        When one is missing and not to be created.
+    """
+    known = log.topics()
+    missing = [topic for topic in config.topic_names if topic not in known]
+    wanted = create if create is not None else config.topics.create
+    if wanted is None:
+        wanted = config.stream.broker.startswith("sqlite")
+    if missing and not wanted:
+        raise TopicNotFoundError(missing[0], log.url, list(known))
+    log.create_topics(dict.fromkeys(missing, config.topics.partitions))
+    return missing
+
+
+@contextmanager
+def opened_worker(config: Config, secrets: Secrets, where: str) -> Iterator[Worker]:
+    """Open a worker that has not started, with its log and its store; close them afterwards.
+
+    Parameters
+    ----------
+    config, secrets
+        Of the stream.
+    where
+        Names the configuration in error messages.
+
+    Raises
+    ------
+    ConfigError, LogError, StoreError
+    """
+    # River takes a second to import, and most commands do without.
+    from stream.build import line_factory
+    from stream.clock import SystemClock
+    from stream.worker import open_worker
+
+    make_line = line_factory(config, where)
+    with (
+        closing(open_stream_log(config, secrets)) as log,
+        closing(open_stream_store(config, secrets)) as store,
+    ):
+        prepare_topics(config, log)
+        yield open_worker(config, log, store, make_line, SystemClock())

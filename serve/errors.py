@@ -1,0 +1,31 @@
+"""Errors of serving that a person can act on."""
+
+from __future__ import annotations
+
+from stream.errors import RiverrunError
+
+
+class CannotListenError(RiverrunError):
+    """Raised by ``run_api``: the address in ``[api]`` cannot be listened on."""
+
+    exit_code = 3
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        self.host = host
+        self.port = port
+        super().__init__(
+            f"cannot listen on {host}:{port}: {reason}; correct api.host and api.port in the "
+            "configuration"
+        )
+
+
+class PortInUseError(CannotListenError):
+    """Another program listens on the port already."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(
+            host,
+            port,
+            f"another program uses the port (find it with 'ss -ltnp sport = :{port}'). Stop that "
+            "one, or choose another port; 0 takes a free one",
+        )
