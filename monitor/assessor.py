@@ -1,0 +1,107 @@
+"""What follows from a closed pane: the tests of the spans that end with it, and the signals."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from monitor.anomalies import pane_anomalies
+from monitor.config import MonitorConfig
+from monitor.machine import Machine
+from monitor.observation import ClosedPane
+from monitor.panes import Pane, merge
+from monitor.reference import Reference
+from monitor.schema import Schema
+from monitor.signals import Signals
+from monitor.skew import SkewTest
+
+
+class Assessor:
+    """Keeps the last closed panes and tests each new one together with them.
+
+    Parameters
+    ----------
+    config
+        Spans, budget, panes kept.
+    trigger
+        Is asked about each pane.
+
+    Examples
+    --------
+    >>> from monitor.layout import Layout
+    >>> assessor = Assessor(MonitorConfig(), Machine())
+    >>> assessor.use(Reference.of_panes(Layout(()), []))
+    >>> pane = Pane(Layout(()).fingerprint, events=10, errors=9, last=60.0)
+    >>> closed = assessor.assess(pane, Schema(()), concept=0.0, now=60.0)
+    >>> closed.index, closed.state.value, assessor.index
+    (0, 'HALTED', 1)
+    """
+
+    def __init__(self, config: MonitorConfig, trigger: Machine) -> None:
+        self.config = config
+        self.trigger = trigger
+        self.index = 0
+        self.closed: deque[Pane] = deque(maxlen=config.panes.keep)
+        self.reference: Reference | None = None
+        self._test: SkewTest | None = None
+
+    def use(self, reference: Reference) -> None:
+        """Compare with another reference from now on; closed panes of another layout are let go.
+
+        Parameters
+        ----------
+        reference
+            The counts of the current model.
+        """
+        if any(pane.layout != reference.layout.fingerprint for pane in self.closed):
+            self.closed.clear()
+        self.reference, self._test = reference, None
+
+    def assess(self, pane: Pane, schema: Schema, *, concept: float, now: float) -> ClosedPane:
+        """Take in a closed pane.
+
+        Parameters
+        ----------
+        pane
+            Its counts.
+        schema
+            What it is checked against.
+        concept
+            Evidence for a change of the loss, over what is needed.
+        now
+            Seconds since the epoch.
+
+        Returns
+        -------
+        ClosedPane
+            The pane, what is wrong with it, and what is wanted.
+        """
+        self.closed.append(pane)
+        kept = list(self.closed)
+        test = self._calibrated()
+        spans = {n: merge(kept[-n:]) for n in test.spans if len(kept) >= n} if test else {}
+        report = test.report(spans) if test else None
+        signals = Signals(
+            error_fraction=pane.error_fraction,
+            value_skew=report.ratio("feature") if report else 0.0,
+            prediction_skew=report.ratio("prediction") if report else 0.0,
+            label_skew=report.ratio("label") if report else 0.0,
+            concept=concept,
+        )
+        actions = self.trigger.pane(signals, now)
+        self.index += 1
+        return ClosedPane(
+            index=self.index - 1,
+            pane=pane,
+            anomalies=pane_anomalies(pane, schema),
+            report=report,
+            signals=signals,
+            state=self.trigger.state,
+            actions=actions,
+        )
+
+    def _calibrated(self) -> SkewTest | None:
+        """Make the test when the first pane needs it: calibration takes a moment."""
+        if self._test is None and self.reference is not None:
+            events = self.config.panes.events if self.config.panes.seconds is None else None
+            self._test = SkewTest(self.reference, self.config.skew, pane_events=events)
+        return self._test
