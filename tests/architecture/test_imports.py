@@ -94,8 +94,10 @@ def test_the_core_is_complete():
 
 @pytest.mark.parametrize("package", LAYERS)
 def test_nothing_happens_at_import(package):
-    """Modules hold definitions: no call statements at the top level but the registering ones."""
+    """Modules hold definitions, but for ``__main__``, which is run and not imported."""
     for path in sources(package):
+        if path.name == "__main__.py":
+            continue
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
                 pytest.fail(f"{path}:{node.lineno} runs something at import")

@@ -134,7 +134,7 @@ def scene(request, tmp_path):
     if request.param == "sqlite":
         broker = f"sqlite:///{tmp_path / 'log.db'}"
     else:
-        broker = request.getfixturevalue("kafka_broker")
+        broker = request.getfixturevalue("kafka_broker").url
     return Scene(broker, tmp_path, f"crash-{os.getpid()}-{random.randrange(10**9)}")
 
 

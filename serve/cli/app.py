@@ -1,0 +1,94 @@
+"""The application: its commands, and what becomes of their errors.
+
+Each command stands in a file of its own and imports what it needs when it runs, so that
+``riverrun --help`` does not wait for River, pydantic and SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from serve.cli.api import api
+from serve.cli.check import check
+from serve.cli.console import show_error
+from serve.cli.demo import demo
+from serve.cli.init import init
+from serve.cli.produce import produce
+from serve.cli.status import status
+from serve.cli.up import up
+from serve.cli.worker import worker
+from stream.errors import RiverrunError
+
+INTERRUPTED = 130
+
+
+class _Group(TyperGroup):
+    """Turns the errors that a person can act on into a message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RiverrunError as error:
+            show_error(str(error))
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog="Example: riverrun demo",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"riverrun {version('riverrun')}")
+        except PackageNotFoundError:
+            typer.echo("riverrun (not installed)")
+        raise typer.Exit
+
+
+@app.callback()
+def riverrun(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Keep River models alive in production: predict, learn, watch and promote on a stream."""
+
+
+EXAMPLES: dict[Callable[..., None], list[str]] = {
+    demo: ["riverrun demo", "riverrun demo --events 3000 --speed max --exit --json"],
+    init: ["riverrun init flights.csv.gz", "riverrun init orders.jsonl --label returned --force"],
+    check: ["riverrun check", "riverrun check --config flights.toml --create-topics"],
+    up: ["riverrun up", "riverrun up --config flights.toml"],
+    worker: ["riverrun worker", "riverrun worker --until-caught-up --json"],
+    api: ["riverrun api", "riverrun api --config flights.toml --log-format json"],
+    status: ["riverrun status", "riverrun status --json"],
+    produce: [
+        "riverrun produce flights.csv.gz --rate 500/s",
+        "riverrun produce landed.jsonl --to labels",
+    ],
+}
+
+
+def _help(docstring: str | None) -> str:
+    """Return a docstring whose paragraphs are filled by whoever shows them."""
+    return "\n\n".join(" ".join(part.split()) for part in (docstring or "").split("\n\n"))
+
+
+for _command, _lines in EXAMPLES.items():
+    app.command(help=_help(_command.__doc__), epilog="\n\n".join(["Examples:", *_lines]))(_command)

@@ -1,0 +1,81 @@
+"""Logs: structlog and the standard library's, in one form, on standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from serve.cli.options import LogFormat, LogLevel
+
+_QUIET = {
+    "kafka": logging.WARNING,  # every connection
+    "kafka.net.selector": logging.ERROR,  # every task that took a tenth of a second
+    "uvicorn.access": logging.WARNING,  # every request
+}
+"""Loggers that tell too much, and the level that they begin at unless debugging."""
+
+
+def configure_logs(
+    level: LogLevel, log_format: LogFormat = LogFormat.AUTO, process: str | None = None
+) -> None:
+    """Send all logs to standard error.
+
+    Parameters
+    ----------
+    level
+        The least important lines that are written.
+    log_format
+        Lines for people or JSON.
+    process
+        Added to every line, to tell the worker's from the API's.
+    """
+    on_terminal = sys.stderr.isatty()
+    as_json = log_format is LogFormat.JSON or (log_format is LogFormat.AUTO and not on_terminal)
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json),
+    ]
+    if process is not None:
+        shared.insert(0, _naming(process))
+    ending = _ending(as_json, on_terminal)
+    structlog.configure(
+        processors=[*shared, *ending],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        # Standard error is looked up anew for each line: a live display replaces it.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = _StderrHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=number, force=True)
+    for name, quiet in _QUIET.items():
+        logging.getLogger(name).setLevel(number if number <= logging.DEBUG else max(number, quiet))
+
+
+class _StderrHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(f"{self.format(record)}\n")
+
+
+def _naming(process: str) -> Any:
+    def name_process(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+        return {"process": process, **event}
+
+    return name_process
+
+
+def _ending(as_json: bool, colors: bool) -> list[Any]:
+    if as_json:
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]

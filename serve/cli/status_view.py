@@ -1,0 +1,116 @@
+"""A status as tables for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from stream.units import format_duration
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+
+def headline(status: Mapping[str, Any]) -> str:
+    """Return the status in one line.
+
+    Examples
+    --------
+    >>> headline(
+    ...     {
+    ...         "stream": "s",
+    ...         "model_version": "v1",
+    ...         "counts": {"events": 9, "learned": 8, "pending": 1},
+    ...         "scores": {"model": {"MAE": 1.5}, "no_change": {"MAE": None}},
+    ...     }
+    ... )
+    's (v1): 9 events, learned 8, pending 1; MAE 1.5 (no change -)'
+    """
+    counts, scores = status["counts"], status["scores"]
+    metric = next(iter(scores["model"]), None)
+    text = (
+        f"{status['stream']} ({status['model_version']}): {counts['events']:,} events, "
+        f"learned {counts['learned']:,}, pending {counts['pending']:,}"
+    )
+    if metric is None:
+        return text
+    model, usual = scores["model"][metric], scores["no_change"][metric]
+    return f"{text}; {metric} {number(model)} (no change {number(usual)})"
+
+
+def number(value: float | None) -> str:
+    """Return a score for reading: four digits, or a hyphen where there is none."""
+    return "-" if value is None else f"{value:.4g}"
+
+
+def status_view(status: Mapping[str, Any]) -> RenderableType:
+    """Return counts, labels by kind and scores beside the baselines."""
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = [Text(text) for text in (_top(status), _behind(status)) if text]
+    return Group(*parts, Text(), _numbers(status), Text(), _scores(status))
+
+
+def _top(status: Mapping[str, Any]) -> str:
+    text = f"{status['stream']}: {status['task']}, model {status['model_version']}"
+    if status.get("checkpoint") is not None:
+        age = format_duration(1000 * status["checkpoint_age_seconds"])
+        text += f", checkpoint {status['checkpoint']} of {age} ago"
+    if status["watermark"] is not None:
+        moment = datetime.fromtimestamp(status["watermark"] / 1000, UTC)
+        text += f", event time {moment:%Y-%m-%d %H:%M} UTC"
+    return text
+
+
+def _behind(status: Mapping[str, Any]) -> str:
+    if status.get("lag_error"):
+        return f"behind: not known: {status['lag_error']}"
+    if status.get("lag") is None:
+        return ""
+    lag = status["lag"]
+    behind = ", ".join(f"{place} {count:,}" for place, count in lag.items() if count)
+    return f"behind: {behind or 'nothing'} ({len(lag)} partitions)"
+
+
+def _numbers(status: Mapping[str, Any]) -> Table:
+    """Return counts, labels by kind, and dead letters by reason, side by side."""
+    from itertools import zip_longest
+
+    from rich.table import Table
+
+    groups = {
+        "counts": status["counts"],
+        "labels": status["labels"],
+        "dead letters": status["dead_letter_reasons"],
+    }
+    table = Table(box=None, padding=(0, 3, 0, 0))
+    columns: list[list[str]] = []
+    for title, values in groups.items():
+        if values:
+            table.add_column(title)
+            table.add_column(justify="right")
+            columns.append([name.replace("_", " ") for name in values])
+            columns.append([f"{value:,}" for value in values.values()])
+    for row in zip_longest(*columns, fillvalue=""):
+        table.add_row(*row)
+    return table
+
+
+def _scores(status: Mapping[str, Any]) -> Table:
+    """Return every metric of the model beside the baselines, over all labels and the last."""
+    from rich.table import Table
+
+    whole, last = status["scores"], status["rolling"]["scores"]
+    table = Table(box=None, padding=(0, 3, 0, 0))
+    table.add_column(f"scores of {status['scored']:,} labels")
+    for name in whole:
+        table.add_column(name.replace("_", " "), justify="right")
+    for metric in whole["model"]:
+        table.add_row(metric, *(number(scores[metric]) for scores in whole.values()))
+        if last:
+            note = f"  the last {status['rolling']['window']:,}"
+            table.add_row(note, *(number(scores[metric]) for scores in last.values()))
+    return table

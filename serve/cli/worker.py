@@ -1,0 +1,88 @@
+"""``riverrun worker``: reads, predicts, learns and commits, until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from serve.cli.console import print_json
+from serve.cli.options import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    LogFormat,
+    LogFormatOption,
+    LogLevel,
+    LogLevelOption,
+    ParentOption,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stream.config import Config
+
+
+def worker(
+    config: ConfigOption = DEFAULT_CONFIG,
+    until_caught_up: Annotated[
+        bool, typer.Option("--until-caught-up", help="Leave where the log ends.")
+    ] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Learn everything anew from the log.")
+    ] = False,
+    as_json: JsonOption = False,
+    log_level: LogLevelOption = LogLevel.INFO,
+    log_format: LogFormatOption = LogFormat.AUTO,
+    stop_with_parent: ParentOption = False,
+) -> None:
+    """Run the worker of a stream.
+
+    SIGTERM and Ctrl-C end it after the turn it is in, with everything committed. With --json the
+    status is printed at the end.
+    """
+    from serve.cli.logs import configure_logs
+    from serve.cli.signals import stop_with_parent as watch_parent
+    from serve.cli.signals import stopping
+    from serve.compose import read_secrets
+    from stream.load_config import load_config
+
+    configure_logs(log_level, log_format, process="worker")
+    with stopping() as asked:
+        if stop_with_parent:
+            watch_parent()
+        settings = load_config(config)
+        secrets = read_secrets(os.environ)
+        status = _work(settings, secrets, config, asked, until_caught_up, rebuild)
+    if as_json:
+        print_json(status)
+    elif until_caught_up:
+        _say_result(status)
+
+
+def _work(
+    config: Config,
+    secrets: Any,
+    path: Path,
+    asked: Callable[[], bool],
+    until_caught_up: bool,
+    rebuild: bool,
+) -> dict[str, Any]:
+    from serve.cli.worker_progress import WorkerProgress
+    from serve.compose import opened_worker
+    from stream.status import status_of
+
+    with opened_worker(config, secrets, str(path)) as worker:
+        worker.start(rebuild)
+        with WorkerProgress(config, path) as progress:
+            worker.run(asked, until_caught_up, progress)
+        return status_of(worker.line, worker.line.scores.rolling())
+
+
+def _say_result(status: dict[str, Any]) -> None:
+    from serve.cli.status_view import headline
+
+    typer.echo(headline(status))

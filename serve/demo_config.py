@@ -1,0 +1,73 @@
+"""The demo's configuration, as a file that a person can read and change."""
+
+from __future__ import annotations
+
+import json
+
+DEMO_PIPELINE = (
+    "(compose.SelectType(str) | preprocessing.OneHotEncoder()) + "
+    "(compose.SelectType(int, float) | preprocessing.StandardScaler()) | "
+    "linear_model.LogisticRegression()"
+)
+
+_TEXT = """\
+# The demo: will a flight arrive more than 15 minutes late? Asked at its scheduled departure,
+# answered when it lands.
+
+[stream]
+name = {name}
+broker = {broker}
+store = {store}
+
+[event]
+id = "flight_id"
+time = "scheduled"
+label = "late"
+features = [
+  "carrier", "origin", "dest", "distance", "hour", "weekday",
+  "temp", "dewp", "humid", "wind_speed", "precip", "pressure", "visib",
+]
+
+[model]
+task = "binary"
+pipeline = {pipeline}
+metrics = ["ROCAUC", "LogLoss"]
+
+[labels]
+max_delay = "3d"  # no flight takes that long: what has no label by then was cancelled or diverted
+
+[checkpoint]
+max_interval = "1s"  # what is shown live comes from the checkpoints
+
+[api]
+port = {port}
+"""
+
+
+def demo_config_text(name: str, broker: str, store: str, port: int) -> str:
+    """Return the demo's ``riverrun.toml``.
+
+    Parameters
+    ----------
+    name
+        Of the stream.
+    broker, store
+        URLs.
+    port
+        Of the API.
+
+    Examples
+    --------
+    >>> import tomllib
+    >>> text = demo_config_text("flights", "sqlite:///log.db", "sqlite:///riverrun.db", 8000)
+    >>> tomllib.loads(text)["stream"]["name"]
+    'flights'
+    """
+    # JSON writes text as TOML does.
+    return _TEXT.format(
+        name=json.dumps(name),
+        broker=json.dumps(broker),
+        store=json.dumps(store),
+        pipeline=json.dumps(DEMO_PIPELINE),
+        port=port,
+    )
