@@ -54,9 +54,8 @@ def main() -> int:
 def machine() -> str:
     """Return what the figures were seen on."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("river", "kafka-python", "msgspec"))
-    return (
-        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {packages}"
-    )
+    python = f"Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores, {platform.machine()}, {python}, {packages}"
 
 
 def show(title: str, table: list[dict[str, Any]]) -> None:
@@ -76,7 +75,11 @@ def markdown(table: list[dict[str, Any]]) -> str:
 
 def document(results: dict[str, Any]) -> str:
     """Return the page of the documentation."""
-    notes = (DOCS / "benchmarks-notes.md").read_text() if (DOCS / "benchmarks-notes.md").exists() else ""
+    notes = (
+        (DOCS / "benchmarks-notes.md").read_text()
+        if (DOCS / "benchmarks-notes.md").exists()
+        else ""
+    )
     return "\n".join(
         [
             PREFACE.format(machine=results["machine"], repeats=results["repeats"]),

@@ -20,9 +20,9 @@ from benchmarks.streams import PIPELINES, config, rows
 from stream.build import line_factory
 from stream.clock import SystemClock
 from stream.log import Log
-from stream.open_log import open_log
+from stream.logs.open_log import open_log
 from stream.records import NewRecord
-from stream.store import Store
+from stream.storage.store import Store
 from stream.worker import open_worker
 
 

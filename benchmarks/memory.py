@@ -7,6 +7,7 @@ that never come, every event waits, up to ``labels.max_pending``.
 from __future__ import annotations
 
 import multiprocessing
+from pathlib import Path
 from typing import Any
 
 SIZES = (20_000, 80_000, 320_000)
@@ -40,8 +41,8 @@ def resident() -> float:
     """Return this process's resident memory in MiB."""
     import resource
 
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * resource.getpagesize() / 2**20
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() / 2**20
 
 
 def compare(sizes: tuple[int, ...] = SIZES) -> list[dict[str, Any]]:

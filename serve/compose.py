@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from stream.config import Config
 from stream.errors import ConfigError, Problem, TopicNotFoundError
 from stream.log import Log
-from stream.open_log import open_log
-from stream.store import Store
+from stream.logs.open_log import open_log
+from stream.storage.store import Store
 
 if TYPE_CHECKING:
     from stream.worker import Worker

@@ -8,10 +8,10 @@ from typing import Any
 
 from stream.config import Config
 from stream.errors import ConfigError, PipelineError, Problem
-from stream.factory import load_factory
 from stream.line import Line
-from stream.pipelines import read_metrics, read_pipeline
-from stream.tasks import check_task
+from stream.pipelines.factory import load_factory
+from stream.pipelines.read import read_metrics, read_pipeline
+from stream.pipelines.tasks import check_task
 
 
 def line_factory(config: Config, where: str = "riverrun.toml") -> Callable[[str], Line]:

@@ -24,7 +24,7 @@ class Cadence:
     >>> cadence.is_due(0.9), cadence.is_due(1.0)
     (False, True)
     >>> cadence.done(started=1.0, ended=1.1)
-    >>> cadence.is_due(6.0), cadence.is_due(6.1)
+    >>> cadence.is_due(6.0), cadence.is_due(6.2)
     (False, True)
     """
 

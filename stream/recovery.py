@@ -18,7 +18,7 @@ from stream.line import Line
 from stream.log import Bounds, Source
 from stream.records import Offsets, TopicPartition
 from stream.snapshot import restore
-from stream.store import Claim, Identity, Store, StoredCheckpoint
+from stream.storage.store import Claim, Identity, Store, StoredCheckpoint
 
 _log = structlog.get_logger("riverrun.recovery")
 

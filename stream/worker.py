@@ -13,7 +13,6 @@ from stream.cadence import Cadence
 from stream.clock import Clock
 from stream.config import Config
 from stream.errors import HaltedError
-from stream.identity import identity_of
 from stream.line import Line
 from stream.log import Log, Sink, Source
 from stream.publisher import Publisher
@@ -21,7 +20,8 @@ from stream.records import Record
 from stream.recovery import Recovery
 from stream.snapshot import mark_committed, take_snapshot
 from stream.status import status_of
-from stream.store import Store
+from stream.storage.identity import identity_of
+from stream.storage.store import Store
 
 _log = structlog.get_logger("riverrun.worker")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import pwd
 import shutil
@@ -19,10 +18,11 @@ class LocalPostgres:
     """
 
     def __init__(self) -> None:
-        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb")) or [shutil.which("initdb")]
-        if found[-1] is None:
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+        path = str(found[-1]) if found else shutil.which("initdb")
+        if path is None:
             raise FileNotFoundError("PostgreSQL's initdb; on Debian: apt-get install postgresql")
-        self._bin = Path(found[-1]).parent
+        self._bin = Path(path).parent
         self._folder = Path(tempfile.mkdtemp(prefix="riverrun-postgres-"))
         self._user = "postgres" if os.geteuid() == 0 else None
         if self._user is not None:

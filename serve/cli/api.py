@@ -38,6 +38,6 @@ def api(
             watch_parent()
         settings = load_config(config)
         secrets = read_secrets(os.environ)
-        from serve.run_api import run_api
+        from serve.api.run_api import run_api
 
         run_api(settings, secrets, should_stop=asked)

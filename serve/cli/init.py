@@ -14,7 +14,7 @@ from serve.cli.options import DEFAULT_CONFIG, JsonOption
 from stream.errors import InputError
 
 if TYPE_CHECKING:
-    from serve.tabular_guess import Guess
+    from serve.tabular.guess import Guess
 
 
 class GuessedTask(StrEnum):
@@ -42,9 +42,9 @@ def init(
 ) -> None:
     """Write a commented configuration that works, from a sample of events."""
     from serve.cli.init_text import config_text
-    from serve.tabular import STDIN, TableFile
-    from serve.tabular_columns import read_columns
-    from serve.tabular_guess import default_name, guess
+    from serve.tabular.columns import read_columns
+    from serve.tabular.files import STDIN, TableFile
+    from serve.tabular.guess import default_name, guess
     from stream.load_config import build_config
 
     if sample == STDIN:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
-from serve.tabular_guess import Guess
+from serve.tabular.guess import Guess
 from stream.config import DEFAULT_METRICS, Config, Task
 from stream.units import format_duration, parse_duration
 

@@ -20,7 +20,7 @@ from serve.cli.progress import progress_bar
 from stream.errors import InputError, RiverrunError
 
 if TYPE_CHECKING:
-    from serve.tabular_events import RowReader
+    from serve.tabular.events import RowReader
     from stream.log import Sink
     from stream.records import NewRecord
 
@@ -58,7 +58,7 @@ def produce(
     """
     from serve.cli.logs import configure_logs
     from serve.compose import open_stream_log, prepare_topics, read_secrets
-    from serve.tabular_events import RowReader
+    from serve.tabular.events import RowReader
     from stream.load_config import load_config
 
     configure_logs(LogLevel.WARNING)
@@ -109,7 +109,7 @@ class _Sending:
 def _send(
     sending: _Sending, reader: RowReader, file: Path, limit: int | None, rows: int | None
 ) -> None:
-    from serve.tabular import TableFile
+    from serve.tabular.files import TableFile
 
     with TableFile(file) as table, progress_bar(f"sending to {sending.topic}", rows) as show:
         for chunk in _chunks(islice(reader.records(table), limit), sending.chunk):
@@ -119,7 +119,7 @@ def _send(
 
 def _check(reader: RowReader, file: Path, limit: int | None) -> int:
     """Read the file to its end, and return how many rows it has."""
-    from serve.tabular import TableFile
+    from serve.tabular.files import TableFile
 
     rows = 0
     try:

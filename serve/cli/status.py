@@ -16,9 +16,9 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
     instead of the lag.
     """
     from serve.cli.logs import configure_logs
-    from serve.cli.status_reading import lag_of, newest_checkpoint, shown_status
     from serve.cli.status_view import status_view
     from serve.compose import read_secrets
+    from serve.status_reading import lag_of, newest_checkpoint, shown_status
     from stream.load_config import load_config
 
     configure_logs(LogLevel.WARNING)

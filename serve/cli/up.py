@@ -31,7 +31,7 @@ def up(
     When one of them ends, the other is stopped and its exit code is returned. SIGTERM and Ctrl-C
     stop both cleanly; if this process is killed, they stop by themselves.
     """
-    from serve.cli.children import Children
+    from serve.children import Children
     from serve.cli.signals import stopping
     from serve.compose import open_stream_log, open_stream_store, prepare_topics, read_secrets
     from stream.load_config import load_config

@@ -15,10 +15,24 @@ CORE = [
     *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "monitor").glob("**/*.py")),
     *(
         f"stream/{name}.py"
-        for name in (
-            "baselines counts digest events labels learner line records scores settled snapshot "
-            "step units waiting cadence status"
-        ).split()
+        for name in [
+            "baselines",
+            "counts",
+            "digest",
+            "events",
+            "labels",
+            "learner",
+            "line",
+            "records",
+            "scores",
+            "settled",
+            "snapshot",
+            "step",
+            "units",
+            "waiting",
+            "cadence",
+            "status",
+        ]
     ),
 ]
 FORBIDDEN_MODULES = {

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.flights import find_flights
+from serve.demo.flights import find_flights
 from stream.errors import InputError
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from stream.build import line_factory
 from stream.load_config import load_config
-from stream.pipelines import canonical
+from stream.pipelines.read import canonical
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -21,7 +21,7 @@ def test_the_model_of_an_example_can_be_built(path, monkeypatch):
 def test_the_flights_of_the_example_are_those_of_the_demo():
     import tomllib
 
-    from serve.demo_config import demo_config_text
+    from serve.demo.config import demo_config_text
 
     demo = tomllib.loads(demo_config_text("flights", "b", "s", 8000))
     example = tomllib.loads((EXAMPLES / "flights.toml").read_text())

@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from serve import flights
+from serve.demo import flights
 from stream.errors import InputError
 
 

@@ -68,7 +68,7 @@ def test_an_unknown_option_is_a_persons_mistake(invoke):
 
 def test_an_unexpected_exception_keeps_its_traceback(riverrun, config, environment):
     code = (
-        "import serve.cli.status_reading as s\n"
+        "import serve.status_reading as s\n"
         "def broken(*_): raise KeyError('a bug')\n"
         "s.newest_checkpoint = broken\n"
         "import sys; sys.argv = ['riverrun', 'status']\n"

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from stream.load_config import load_config
-from stream.open_log import open_log
+from stream.logs.open_log import open_log
 
 
 def sent(config):

@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
-from serve.tabular import TableFile
-from serve.tabular_cells import cell_parser, parse_cell
+from serve.tabular.cells import cell_parser, parse_cell
+from serve.tabular.files import TableFile
 from stream.errors import InputError
 
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import pytest
 
 from stream.log import Log
-from stream.memory_log import MemoryLog
-from stream.open_log import open_log
+from stream.logs.memory_log import MemoryLog
+from stream.logs.open_log import open_log
+from stream.logs.sqlite_log import SqliteLog
 from stream.records import NewRecord, TopicPartition
-from stream.sqlite_log import SqliteLog
 
 
 class Backend(NamedTuple):

@@ -14,8 +14,8 @@ import pytest
 
 from stream.digest import state_digest
 from stream.log import Log
-from stream.open_log import open_log
-from stream.store import Store
+from stream.logs.open_log import open_log
+from stream.storage.store import Store
 from tests.crash import victim
 from tests.lines import interleaved, make_config, make_line
 
@@ -68,7 +68,7 @@ class Scene:
             self.records += records
         step = self.reference.handle(self.records, 0)
         self.predicted = {row.record.offset: row for row in step.predictions}
-        self.dead = {(l.record.topic, l.record.offset) for l in step.dead_letters}
+        self.dead = {(d.record.topic, d.record.offset) for d in step.dead_letters}
         log.close()
 
     def start(self, **arguments):

@@ -20,8 +20,8 @@ import stream.worker as worker_module
 from stream.build import line_factory
 from stream.clock import SystemClock
 from stream.errors import RiverrunError
-from stream.open_log import open_log
-from stream.store import Store
+from stream.logs.open_log import open_log
+from stream.storage.store import Store
 from stream.worker import open_worker
 from tests.lines import make_config
 
@@ -70,9 +70,7 @@ def main(arguments: dict[str, Any], errors: str) -> None:
     killer.around(worker._sink, "append", "append")
     killer.around(worker._sink, "flush", "flush")
     killer.around(store, "claim", "claim")
-    event.listen(
-        store._engine, "before_cursor_execute", lambda *_: killer.at("statement")
-    )
+    event.listen(store._engine, "before_cursor_execute", lambda *_: killer.at("statement"))
     event.listen(store._engine, "commit", lambda _: killer.at("transaction_end"))
     killer.around(store, "commit", "commit")
     try:

@@ -234,7 +234,7 @@ def is_listening(port: int) -> bool:
 
 def _answers(url: str) -> bool:
     from stream.errors import LogError
-    from stream.kafka_log import KafkaLog
+    from stream.logs.kafka_log import KafkaLog
 
     try:
         KafkaLog(url).close()

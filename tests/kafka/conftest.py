@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stream.kafka_log import KafkaLog
+from stream.logs.kafka_log import KafkaLog
 from tests.kafka.broker import LocalKafka
 
 

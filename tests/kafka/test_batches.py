@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stream.errors import UndecodableBatchError
-from stream.kafka_log import KafkaLog
+from stream.logs.kafka_log import KafkaLog
 from stream.records import NewRecord, TopicPartition
 from tests.kafka.broker import LocalKafka
 
@@ -65,7 +65,7 @@ def test_a_bad_partition_does_not_hide_behind_a_pause(
     produce(topic, [b"1", b"2", b"3"])
     produce(topic, [b"4" * 100], compression_type="zstd")
     produce(other, [b"5"] * 50)
-    monkeypatch.setattr("stream.kafka_source._BUFFER_RECORDS", 2)
+    monkeypatch.setattr("stream.logs.kafka_source._BUFFER_RECORDS", 2)
     monkeypatch.setattr("kafka.codec.has_zstd", lambda: False)
     source = kafka.source([topic, other])
     found: list[bytes | None] = []

@@ -11,10 +11,10 @@ import uuid
 import pytest
 
 from stream.errors import InputError, LogUnreachableError, TopicNotFoundError
-from stream.kafka_connection import KafkaAddress
-from stream.kafka_log import KafkaLog
-from stream.kafka_source import KafkaSource
-from stream.open_log import open_log
+from stream.logs.kafka_connection import KafkaAddress
+from stream.logs.kafka_log import KafkaLog
+from stream.logs.kafka_source import KafkaSource
+from stream.logs.open_log import open_log
 from stream.records import NewRecord
 from tests.kafka.broker import PASSWORD, USER, LocalKafka, free_port
 
@@ -48,7 +48,7 @@ def test_a_sink_creates_no_topic_by_mistake(kafka: KafkaLog) -> None:
 def test_a_hanging_broker_is_reported_in_bounded_time(
     own_broker: LocalKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stream.kafka_source._SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr("stream.logs.kafka_source._SILENCE_SECONDS", 0.5)
     log = KafkaLog(own_broker.url)
     log.create_topics({"t": 1})
     source = _source(log, patience_seconds=3.0)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from kafka import KafkaProducer
 
-from stream.kafka_log import KafkaLog
+from stream.logs.kafka_log import KafkaLog
 from stream.records import NewRecord, TopicPartition
 from tests.kafka.broker import LocalKafka
 
@@ -68,8 +68,8 @@ def test_an_open_transaction_does_not_hold_up_other_topics(
 def test_full_buffers_pause_and_everything_is_read(
     kafka: KafkaLog, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stream.kafka_source._BUFFER_RECORDS", 100)
-    monkeypatch.setattr("stream.kafka_source._FETCH_RECORDS", 50)
+    monkeypatch.setattr("stream.logs.kafka_source._BUFFER_RECORDS", 100)
+    monkeypatch.setattr("stream.logs.kafka_source._FETCH_RECORDS", 50)
     other = f"{topic}.other"
     kafka.create_topics({other: 2})
     sink = kafka.sink()

@@ -13,16 +13,16 @@ import httpx
 import msgspec
 import pytest
 
-from serve.app import create_app
-from serve.run_api import ApiServer, listen
-from serve.served_stream import ServedStream
+from serve.api.app import create_app
+from serve.api.run_api import ApiServer, listen
+from serve.api.served_stream import ServedStream
 from stream.build import line_factory
 from stream.clock import SystemClock
 from stream.config import Config
 from stream.log import Log
+from stream.logs.sqlite_log import SqliteLog
 from stream.records import NewRecord
-from stream.sqlite_log import SqliteLog
-from stream.store import Store
+from stream.storage.store import Store
 from stream.worker import Worker, open_worker
 
 PIPELINE = "preprocessing.StandardScaler() | linear_model.LogisticRegression()"

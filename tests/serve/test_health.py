@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from serve.app import create_app
-from serve.models import Ready, StreamList, StreamStatus
-from stream.memory_log import MemoryLog
+from serve.api.app import create_app
+from serve.api.models import Ready, StreamList, StreamStatus
+from stream.logs.memory_log import MemoryLog
 
 METRIC = re.compile(r"^riverrun_[a-z_]+$")
 

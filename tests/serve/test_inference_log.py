@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from serve.inference_log import InferenceLog
+from serve.api.inference_log import InferenceLog
 from stream.errors import LogUnreachableError, RecordTooLargeError
-from stream.memory_log import MemoryLog
+from stream.logs.memory_log import MemoryLog
 from stream.records import NewRecord
 
 PREDICT = "/v1/streams/flights/predict"
@@ -100,7 +100,7 @@ def test_a_log_that_fails_is_tried_again_and_says_so_meanwhile(sink, wait):
 
 
 def test_a_quiet_log_is_asked_whether_it_still_accepts(sink, wait, monkeypatch):
-    monkeypatch.setattr("serve.inference_log._PROBE_SECONDS", 0.01)
+    monkeypatch.setattr("serve.api.inference_log._PROBE_SECONDS", 0.01)
     log = inference_log(sink)
     log.start()
     sink.broken = True

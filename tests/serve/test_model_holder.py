@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from sqlalchemy import create_engine, text
 
-from serve.model_holder import ModelHolder
+from serve.api.model_holder import ModelHolder
 from stream.errors import StoreUnreachableError
-from stream.identity import identity_of
+from stream.storage.identity import identity_of
 
 PREDICT = "/v1/streams/flights/predict"
 
@@ -189,7 +189,7 @@ def test_a_store_that_hangs_is_noticed(world, monkeypatch):
     models = holder(world)
     models.poll()
     assert models.store_trouble is None
-    monkeypatch.setattr("serve.model_holder._SILENT_SECONDS", -1.0)
+    monkeypatch.setattr("serve.api.model_holder._SILENT_SECONDS", -1.0)
     assert "has not answered" in models.store_trouble
 
 

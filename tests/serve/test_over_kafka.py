@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from stream.events import SERVED_HEADER
-from stream.kafka_log import KafkaLog
+from stream.logs.kafka_log import KafkaLog
 
 
 def test_what_the_api_served_and_took_is_learned_over_kafka(make_world, kafka_broker, wait):

@@ -7,7 +7,7 @@ import json
 import msgspec
 import pytest
 
-from serve.models import BatchAnswer, Prediction
+from serve.api.models import BatchAnswer, Prediction
 from stream.events import SERVED_HEADER
 
 PREDICT = "/v1/streams/flights/predict"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from serve.models import Accepted
+from serve.api.models import Accepted
 from stream.errors import LogUnreachableError
 
 EVENTS = "/v1/streams/flights/events"

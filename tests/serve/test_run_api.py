@@ -13,9 +13,9 @@ import time
 import httpx
 import pytest
 
+from serve.api.errors import CannotListenError, PortInUseError
+from serve.api.run_api import listen, run_api
 from serve.compose import Secrets
-from serve.errors import CannotListenError, PortInUseError
-from serve.run_api import listen, run_api
 from stream.errors import RiverrunError
 
 PREDICT = "/v1/streams/flights/predict"
@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 from stream.config import Config
 from serve.compose import Secrets
-from serve.run_api import run_api
+from serve.api.run_api import run_api
 
 config = Config.model_validate_json(Path(sys.argv[1]).read_text())
 run_api(config, Secrets(), ready=lambda url: print("url", url, flush=True))

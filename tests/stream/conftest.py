@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-import stream.store
+import stream.storage.store
 from tests.postgres import LocalPostgres
 
 
@@ -35,13 +35,13 @@ def elec2() -> list[dict[str, str]]:
 def _stores_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let go of every store that a test opened."""
     engines = []
-    opened = stream.store.open_database
+    opened = stream.storage.store.open_database
 
     def remembering(url: str) -> object:
         engines.append(opened(url))
         return engines[-1]
 
-    monkeypatch.setattr(stream.store, "open_database", remembering)
+    monkeypatch.setattr(stream.storage.store, "open_database", remembering)
     yield
     for engine in engines:
         engine.dispose()

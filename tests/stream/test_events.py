@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -12,6 +16,8 @@ from stream.events import SERVED_HEADER, Decoder, Event, Rejected, Served, parse
 from stream.labels import LabelReader
 from stream.records import Record
 from tests.lines import as_bytes
+
+ROOT = Path(__file__).parents[2]
 
 
 def decoder(task="binary", classes=None, **event):
@@ -33,6 +39,20 @@ def test_nulls_can_be_kept_for_a_pipeline_that_imputes():
         record({"id": "a", "t": 1, "x": None})
     )
     assert event.features == {"x": None, "gone": None}
+
+
+def test_names_outside_ascii_are_names_like_others():
+    """In a process of its own: msgspec forgets such a name only where it was never encoded."""
+    code = (
+        "from tests.stream.test_events import decoder, record;"
+        "event = decoder(features=['größe', 'b'], types={'größe': 'float'}).event("
+        'record(\'{"id": 1, "t": 1, "größe": 2, "b": 3}\'.encode()));'
+        "assert event.features == {'größe': 2.0, 'b': 3}, event"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_named_features_leave_the_rest_alone():

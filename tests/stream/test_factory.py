@@ -8,7 +8,7 @@ import pytest
 from river import linear_model
 
 from stream.errors import PipelineError
-from stream.factory import load_factory
+from stream.pipelines.factory import load_factory
 
 CODE = """
 from river import linear_model

@@ -227,12 +227,11 @@ def test_every_cut_and_every_restart_leads_to_the_same_state(steps, cuts, keep):
     whole = make_line(config)
     whole.handle(rows, NOW)
 
-    line, chunks, number, start = make_line(config), {}, 0, 0
-    for cut in [*cuts, len(rows)]:
+    line, chunks, start = make_line(config), {}, 0
+    for number, cut in enumerate([*cuts, len(rows)], start=1):
         line.handle(rows[start : start + cut], NOW + number)
         start += cut
         snapshot, changes = take_snapshot(line)
-        number += 1
         for kind, write in snapshot.chunks.items():
             held = {n: d for n, d in chunks.get(kind, {}).items() if n >= write.first}
             chunks[kind] = held if write.data is None else held | {number: write.data}

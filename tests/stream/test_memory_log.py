@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from stream.errors import OffsetTruncatedError
-from stream.memory_log import MemoryLog
+from stream.logs.memory_log import MemoryLog
+from stream.logs.scripted_source import ABORT, EOF, PAUSE, ScriptedSource
 from stream.records import NewRecord, TopicPartition
-from stream.scripted_source import ABORT, EOF, PAUSE, ScriptedSource
 
 PARTITION = TopicPartition("events", 0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.merge import Merge
+from stream.logs.merge import Merge
 from stream.records import Record, TopicPartition
 
 PARTITIONS = [TopicPartition("events", 0), TopicPartition("events", 1), TopicPartition("labels", 0)]

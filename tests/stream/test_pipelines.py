@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import base, compose, linear_model, neighbors, utils
 
-from stream import pipeline_syntax, river_names
 from stream.errors import PipelineError
-from stream.pipelines import canonical, read_metrics, read_pipeline
+from stream.pipelines import river_names
+from stream.pipelines import syntax as pipeline_syntax
+from stream.pipelines.read import canonical, read_metrics, read_pipeline
 
 SIMPLE = "preprocessing.StandardScaler() | linear_model.LogisticRegression()"
 MIXED = (
@@ -545,7 +546,7 @@ class TestNothingRuns:
         assert not path.exists()
 
     def test_importing_the_reader_does_not_import_river(self) -> None:
-        modules = "stream.pipelines, stream.tasks, stream.factory"
+        modules = "stream.pipelines.read, stream.pipelines.tasks, stream.pipelines.factory"
         code = f"import sys, {modules}; print('river' in sys.modules)"
         done = subprocess.run(
             [sys.executable, "-c", code],

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from stream.errors import InputError, LogUnreachableError, OffsetExpiredError, RecordTooLargeError
 from stream.log import MAX_RECORD_BYTES, Bounds
-from stream.open_log import open_log
+from stream.logs.open_log import open_log
+from stream.logs.sqlite_log import SqliteLog
 from stream.records import NewRecord, TopicPartition
-from stream.sqlite_log import SqliteLog
 
 WRITER = """
 import sys
-from stream.open_log import open_log
+from stream.logs.open_log import open_log
 from stream.records import NewRecord
 url, name, count = sys.argv[1:]
 sink = open_log(url).sink()
@@ -161,8 +161,8 @@ def test_retention_by_age_keeps_what_is_young(path: Path) -> None:
 def test_a_sink_applies_the_retention_of_its_log(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stream.sqlite_log._RETAIN_EVERY", 100)
-    monkeypatch.setattr("stream.sqlite_retention._ROWS_AT_ONCE", 30)
+    monkeypatch.setattr("stream.logs.sqlite_log._RETAIN_EVERY", 100)
+    monkeypatch.setattr("stream.logs.sqlite_retention._ROWS_AT_ONCE", 30)
     log = SqliteLog(path, retention_records=250)
     fill(log, "events", 1)
     slow = log.source(["events"])
@@ -205,7 +205,7 @@ def test_a_reader_passes_over_other_topics_without_reading_them_twice(path: Path
 
 
 def test_a_poll_returns_bounded_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream.sqlite_source._POLL_BYTES", 1_000)
+    monkeypatch.setattr("stream.logs.sqlite_source._POLL_BYTES", 1_000)
     log = SqliteLog(path)
     log.sink().append([NewRecord("events", None, bytes(300))] * 20)
     source = log.source(["events"])
@@ -324,7 +324,7 @@ def test_urls_name_relative_and_absolute_paths(
 
 def test_the_embedded_log_needs_no_kafka_client(tmp_path: Path) -> None:
     code = (
-        "import sys; from stream.open_log import open_log; "
+        "import sys; from stream.logs.open_log import open_log; "
         f"open_log('sqlite:///{tmp_path}/log.db').close(); assert 'kafka' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

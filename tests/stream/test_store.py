@@ -13,7 +13,7 @@ from stream.errors import (
     StoreUnreachableError,
 )
 from stream.snapshot import ChunkWrite, Snapshot
-from stream.store import Identity, Store
+from stream.storage.store import Identity, Store
 
 IDENTITY = Identity("f", 1, {"river": "0"})
 

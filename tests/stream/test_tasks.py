@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stream.pipelines import read_metrics, read_pipeline
-from stream.tasks import TASKS, check_task
+from stream.pipelines.read import read_metrics, read_pipeline
+from stream.pipelines.tasks import TASKS, check_task
 
 LOGISTIC = "linear_model.LogisticRegression()"
 SCALER = "preprocessing.StandardScaler()"

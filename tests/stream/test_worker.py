@@ -15,10 +15,10 @@ from stream.errors import (
     OffsetTruncatedError,
     StoreUnreachableError,
 )
-from stream.memory_log import MemoryLog
+from stream.logs.memory_log import MemoryLog
+from stream.logs.scripted_source import ABORT, EOF, PAUSE
 from stream.records import NewRecord, TopicPartition
-from stream.scripted_source import ABORT, EOF, PAUSE
-from stream.store import Identity, Store
+from stream.storage.store import Identity, Store
 from stream.worker import Worker
 from tests.lines import event, interleaved, make_config, make_line, new_records
 

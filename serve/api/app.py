@@ -1,0 +1,70 @@
+"""The application: routes over some streams, and the background work that serves them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from serve.api.health import add_health_routes
+from serve.api.metrics import HttpMetrics, StreamMetrics
+from serve.api.openapi import describe
+from serve.api.predict import add_predict_routes
+from serve.api.problems import add_problem_handlers
+from serve.api.produce import add_produce_routes
+from serve.api.request_scope import RequestScope
+from serve.api.served_stream import ServedStream, Streams
+from serve.api.status import add_status_routes
+from stream.storage.identity import libraries
+
+DRAIN_SECONDS = 5.0
+"""How long served predictions may take to be recorded when the application stops."""
+
+
+def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_SECONDS) -> FastAPI:
+    """Return an application that serves some streams.
+
+    Its lifespan starts and stops their background work; whoever opened their logs and stores
+    closes them.
+
+    Parameters
+    ----------
+    streams
+        No two with the same name.
+    drain_seconds
+        How long recording may go on when the application stops.
+    """
+    served = Streams(streams)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        for stream in served:
+            await asyncio.to_thread(stream.start)
+        try:
+            yield
+        finally:
+            await asyncio.gather(
+                *(asyncio.to_thread(stream.stop, drain_seconds) for stream in served)
+            )
+
+    # The default pages load scripts from a CDN.
+    app = FastAPI(
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        redirect_slashes=False,
+    )
+    app.openapi = describe(app, libraries()["riverrun"])  # type: ignore[method-assign]
+    registry = CollectorRegistry()
+    registry.register(StreamMetrics(served))
+    add_problem_handlers(app)
+    app.add_middleware(RequestScope, metrics=HttpMetrics(registry))
+    add_health_routes(app, served, registry)
+    add_status_routes(app, served)
+    add_predict_routes(app, served)
+    add_produce_routes(app, served)
+    return app

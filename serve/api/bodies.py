@@ -1,0 +1,116 @@
+"""Reading request bodies: bounded while they come in, JSON in UTF-8, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from serve.api.problems import FieldError, ProblemError, problem_of
+
+T = TypeVar("T")
+
+# A refused body is still on its way: the connection cannot be used for another request.
+_CLOSE = {"Connection": "close"}
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Return the body of a request that says it is JSON.
+
+    Parameters
+    ----------
+    request
+        Its stream is consumed.
+    max_bytes
+        Checked against Content-Length, and again while chunks come in.
+
+    Raises
+    ------
+    ProblemError
+        413 too large, 415 not JSON or compressed, 400 not UTF-8.
+    """
+    _refuse_other_types(request)
+    announced = request.headers.get("content-length")
+    if announced is not None and announced.isdecimal() and int(announced) > max_bytes:
+        raise _too_large(max_bytes)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        chunks.append(chunk)
+    body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    if not body.isascii():
+        _refuse_other_encodings(body)
+    return body
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Return a body in the shape that a decoder expects.
+
+    Raises
+    ------
+    ProblemError
+        400 where it is not JSON, 422 where the JSON has another shape.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        # "Expected `bool`, got `int` - at `$.record`"
+        message, _, place = str(error).partition(" - at `$")
+        field = place.rstrip("`").lstrip(".") or "body"
+        raise ProblemError(
+            problem_of(
+                422,
+                "wrong_shape",
+                f"{field}: {message}",
+                errors=[FieldError(field=field, message=message)],
+            )
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed(str(error)) from None
+    except RecursionError:
+        raise _malformed("it is nested too deep") from None
+
+
+def _refuse_other_types(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise _wrong_type(f"content-encoding {encoding[:40]!r} is not read; send it uncompressed")
+    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    media_type = media_type.strip().lower()
+    is_json = media_type in ("", "application/json") or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    )
+    if not is_json:
+        raise _wrong_type(
+            f"content-type {media_type[:80]!r} is not read; send JSON with the header "
+            "'Content-Type: application/json'"
+        )
+    name, _, charset = parameters.strip().lower().partition("=")
+    if name == "charset" and charset.strip('"') not in ("utf-8", "utf8", "us-ascii"):
+        raise _wrong_type(f"charset {charset[:40]!r} is not read; send UTF-8")
+
+
+def _refuse_other_encodings(body: bytes) -> None:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise ProblemError(
+            problem_of(400, "wrong_encoding", f"byte {error.start} is not UTF-8; send UTF-8")
+        ) from None
+
+
+def _too_large(max_bytes: int) -> ProblemError:
+    detail = f"the body is over api.max_body_bytes = {max_bytes:,}; send less at once"
+    return ProblemError(problem_of(413, "too_large", detail), _CLOSE)
+
+
+def _wrong_type(detail: str) -> ProblemError:
+    return ProblemError(problem_of(415, "unsupported_media_type", detail), _CLOSE)
+
+
+def _malformed(reason: str) -> ProblemError:
+    return ProblemError(problem_of(400, "malformed_json", f"the body is not JSON: {reason}"))

@@ -1,0 +1,232 @@
+"""Every metric of the API, declared once.
+
+What happens in requests is counted as it happens; what streams and workers know already is read
+when Prometheus asks. Labels are bounded: routes by their templates, never by their paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from serve.api.served_stream import ServedStream, Streams
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+# Of this process, by stream: name, its reader, its help.
+_SERVED_COUNTERS = (
+    # Answers with a prediction, one for each event of a batch.
+    ("riverrun_served_predictions", "answered", "Predictions given by this API"),
+)
+_RECORDER_COUNTERS = (
+    # Durable on the events topic, with the prediction that was served.
+    ("riverrun_inference_log_appended", "appended", "Served events appended to the topic"),
+    # Served and not recorded: the queue was full. Alert on any.
+    ("riverrun_inference_log_shed", "shed", "Served events that found the queue full"),
+    # Taken and not written: the log failed until the process stopped, or refused the size.
+    ("riverrun_inference_log_lost", "lost", "Served events that were taken and not written"),
+)
+
+# Of the worker, from the newest checkpoint: name, key in its status' counts, its help.
+_WORKER_COUNTERS = (
+    # Events and label messages together.
+    ("riverrun_events_read", "read", "Records that the worker has read"),
+    # By the worker, or by an API before it.
+    ("riverrun_predicted", "predicted", "Events that were predicted"),
+    # Grows more slowly than predicted by what waits for its label.
+    ("riverrun_learned", "learned", "Events that the model has learned from"),
+    # Bad input; the topic of dead letters says why.
+    ("riverrun_dead_lettered", "dead_lettered", "Records sent to the dead-letter topic"),
+)
+
+_LABEL_KINDS = (
+    "matched",
+    "early",
+    "orphaned",
+    "late",
+    "duplicate",
+    "conflicting",
+    "expired",
+    "evicted",
+)
+
+
+class HttpMetrics:
+    """What is measured of every request.
+
+    Parameters
+    ----------
+    registry
+        The application's own.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        # Errors are the statuses from 400 on; 499 is a client that went away.
+        self._requests = Counter(
+            "riverrun_http_requests_total",
+            "Requests answered",
+            ["method", "route", "status"],
+            registry=registry,
+        )
+        # From the first byte of the request's head to the last of the answer.
+        self._seconds = Histogram(
+            "riverrun_http_request_seconds",
+            "Time that requests took",
+            ["route"],
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        # Memory, processor time and open files of this process; Linux only.
+        ProcessCollector(registry=registry)
+
+    def observe(self, method: str, route: str | None, status: int, seconds: float) -> None:
+        """Count one request. A route of None is a path that nothing answers."""
+        known = route or "none"
+        self._requests.labels(method if method in _METHODS else "other", known, status).inc()
+        self._seconds.labels(known).observe(seconds)
+
+
+class StreamMetrics(Collector):
+    """What streams know when Prometheus asks.
+
+    Parameters
+    ----------
+    streams
+        Those that the application serves.
+    """
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    def collect(self) -> Iterable[Metric]:
+        """Return every family, over all streams."""
+        yield from self._of_this_process()
+        yield from self._of_the_model()
+        yield from self._of_the_worker()
+        yield self._scores()
+
+    def _of_this_process(self) -> Iterator[Metric]:
+        for name, attribute, text in _SERVED_COUNTERS:
+            yield self._counter(name, text, lambda s, a=attribute: getattr(s, a))
+        for name, attribute, text in _RECORDER_COUNTERS:
+            yield self._counter(name, text, lambda s, a=attribute: getattr(s.recorder, a))
+        # Near the capacity, the next ones are shed.
+        yield self._gauge(
+            "riverrun_inference_log_queued",
+            "Served events waiting to be appended",
+            lambda s: len(s.recorder),
+        )
+        yield self._gauge(
+            "riverrun_inference_log_capacity",
+            "Served events that may wait (api.queue)",
+            lambda s: s.recorder.capacity,
+        )
+        # 0 makes /readyz red, and predictions go on.
+        yield self._gauge(
+            "riverrun_log_up",
+            "Whether the event log accepts",
+            lambda s: s.recorder.trouble is None,
+        )
+        yield self._gauge(
+            "riverrun_store_up",
+            "Whether the store answers",
+            lambda s: s.models.store_trouble is None,
+        )
+
+    def _of_the_model(self) -> Iterator[Metric]:
+        # How old the knowledge is that answers are given with.
+        yield self._gauge(
+            "riverrun_model_staleness_seconds",
+            "Time since the served model's checkpoint was made",
+            lambda s: None if s.models.live is None else s.clock.now() - s.models.live.created_at,
+        )
+        yield self._gauge(
+            "riverrun_model_learned_offset",
+            "How far the served model has read",
+            lambda s: None if s.models.live is None else s.models.live.learned_offset,
+        )
+        yield self._counter(
+            "riverrun_model_swaps", "Times a newer model was put in place", lambda s: s.models.swaps
+        )
+        # 0: a checkpoint is damaged or of another riverrun, and the model before it answers.
+        yield self._gauge(
+            "riverrun_model_current",
+            "Whether the newest checkpoint's model could be loaded",
+            lambda s: s.models.trouble is None,
+        )
+
+    def _of_the_worker(self) -> Iterator[Metric]:
+        for name, key, text in _WORKER_COUNTERS:
+            yield self._counter(name, text, lambda s, k=key: _status(s, "counts").get(k, 0))
+        # Predictions that wait for their labels, bounded by labels.max_pending.
+        yield self._gauge(
+            "riverrun_pending",
+            "Predictions waiting for their labels",
+            lambda s: _status(s, "counts").get("pending", 0),
+        )
+        labels = CounterMetricFamily(
+            "riverrun_labels",
+            "Labels by what became of them; expired and evicted are predictions given up",
+            labels=["stream", "kind"],
+        )
+        for stream in self._streams:
+            found = _status(stream, "labels")
+            # Those that still wait for their event may yet match: a counter never falls.
+            gone = {"orphaned": found.get("orphaned", 0) - found.get("early_waiting", 0)}
+            for kind in _LABEL_KINDS:
+                labels.add_metric([stream.name, kind], (found | gone).get(kind, 0))
+        yield labels
+        # Grows without end where no worker runs.
+        yield self._gauge(
+            "riverrun_checkpoint_age_seconds",
+            "Time since the worker's newest checkpoint",
+            lambda s: (
+                None if s.models.newest is None else s.clock.now() - s.models.newest.created_at
+            ),
+        )
+
+    def _scores(self) -> Metric:
+        # of: model, or the baselines it must beat; window: all labels, or the last model.window.
+        family = GaugeMetricFamily(
+            "riverrun_score",
+            "Progressive scores, of the model and of the baselines on the same events",
+            labels=["stream", "metric", "of", "window"],
+        )
+        for stream in self._streams:
+            windows = {
+                "all": _status(stream, "scores"),
+                "rolling": _status(stream, "rolling").get("scores") or {},
+            }
+            for window, scores in windows.items():
+                for of, metrics in scores.items():
+                    for metric, value in metrics.items():
+                        if value is not None:
+                            family.add_metric([stream.name, metric, of, window], value)
+        return family
+
+    def _counter(self, name: str, text: str, read: Any) -> Metric:
+        family = CounterMetricFamily(name, text, labels=["stream"])
+        return self._fill(family, read)
+
+    def _gauge(self, name: str, text: str, read: Any) -> Metric:
+        family = GaugeMetricFamily(name, text, labels=["stream"])
+        return self._fill(family, read)
+
+    def _fill(self, family: CounterMetricFamily | GaugeMetricFamily, read: Any) -> Metric:
+        for stream in self._streams:
+            value = read(stream)
+            if value is not None:
+                family.add_metric([stream.name], float(value))
+        return family
+
+
+def _status(stream: ServedStream, section: str) -> dict[str, Any]:
+    newest = stream.models.newest
+    found: dict[str, Any] = {} if newest is None else newest.status.get(section) or {}
+    return found

@@ -1,0 +1,93 @@
+"""The OpenAPI document: FastAPI's, with the bodies that routes read themselves, and problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from serve.api.models import BatchRequest, PredictRequest
+from serve.api.problems import MEDIA_TYPE, Problem
+
+_REF = "#/components/schemas/"
+_DESCRIPTIONS = {
+    400: "The body is not JSON in UTF-8.",
+    404: "There is no such stream.",
+    409: "The stream's configuration does not allow it.",
+    413: "Too large.",
+    415: "The body does not say that it is JSON.",
+    422: "The JSON is not what is expected; the fields are named.",
+    500: "riverrun failed.",
+    503: "Something that is needed does not work now; try again.",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return a route's ``responses`` for the problems it may answer with."""
+    return {
+        status: {
+            "description": _DESCRIPTIONS[status],
+            "content": {MEDIA_TYPE: {"schema": {"$ref": _REF + Problem.__name__}}},
+        }
+        for status in (*statuses, 500)
+    }
+
+
+def body(model: str) -> dict[str, Any]:
+    """Return a route's ``openapi_extra`` for a JSON body in the shape of a model."""
+    return _json_body({"$ref": _REF + model})
+
+
+def one_or_many(example: dict[str, Any]) -> dict[str, Any]:
+    """Return a route's ``openapi_extra`` for a flat JSON object, or a list of them."""
+    scalar = {"type": ["string", "number", "boolean", "null"]}
+    flat = {"type": "object", "additionalProperties": scalar}
+    shape = {"anyOf": [flat, {"type": "array", "items": flat}], "examples": [example]}
+    return _json_body(shape)
+
+
+def describe(app: FastAPI, version: str) -> Callable[[], dict[str, Any]]:
+    """Return what makes the document of an application, once."""
+    made: dict[str, Any] = {}
+
+    def openapi() -> dict[str, Any]:
+        if not made:
+            made.update(_document(app, version))
+        return made
+
+    return openapi
+
+
+def _document(app: FastAPI, version: str) -> dict[str, Any]:
+    document = get_openapi(
+        title="riverrun",
+        version=version,
+        summary="Predictions of River models that learn while they serve.",
+        routes=app.routes,
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    wanted = [(model, "validation") for model in (PredictRequest, BatchRequest, Problem)]
+    _, more = models_json_schema(wanted, ref_template=_REF + "{model}")  # type: ignore[arg-type]
+    schemas.update(more["$defs"])
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for path in document["paths"].values():
+        for operation in path.values():
+            _drop_unused(operation["responses"])
+    return document
+
+
+def _drop_unused(responses: dict[str, Any]) -> None:
+    """Take out the 422 that FastAPI adds to every route with a parameter."""
+    content = responses.get("422", {}).get("content", {})
+    if "application/json" in content:
+        del content["application/json"]
+        if not content:
+            del responses["422"]
+
+
+def _json_body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

@@ -1,0 +1,187 @@
+"""Running the API: from a configuration to a server that stops cleanly."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+
+import structlog
+import uvicorn
+
+from serve.api.app import DRAIN_SECONDS, create_app
+from serve.api.errors import CannotListenError, PortInUseError
+from serve.api.served_stream import ServedStream
+from serve.compose import Secrets, open_stream_log, open_stream_store, prepare_topics
+from stream.clock import SystemClock
+from stream.config import Config
+from stream.errors import LogError
+from stream.log import Log
+
+_log = structlog.get_logger("riverrun.api")
+
+GRACE_SECONDS = 10
+"""How long running requests may take when the server stops; recording has its own grace."""
+
+_BACKLOG = 2048
+
+
+def run_api(
+    config: Config,
+    secrets: Secrets,
+    ready: Callable[[str], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> None:
+    """Serve a stream until SIGTERM or SIGINT, or until ``should_stop``.
+
+    Stops cleanly: running requests are answered, served predictions recorded, within
+    ``GRACE_SECONDS`` and ``DRAIN_SECONDS``.
+
+    Parameters
+    ----------
+    config, secrets
+        Of the stream.
+    ready
+        Called with the base URL, in the event loop's thread, when requests are answered.
+    should_stop
+        Asked ten times a second; for a caller that runs this beside something else, in another
+        thread, where signals do not come.
+
+    Raises
+    ------
+    PortInUseError, CannotListenError
+        Before anything else is opened.
+    ConfigError, LogError, StoreUnreachableError
+    """
+    with ExitStack() as opened:
+        listener = opened.enter_context(listen(config.api.host, config.api.port))
+        log = open_stream_log(config, secrets)
+        opened.callback(_close, log)
+        store = opened.enter_context(closing(open_stream_store(config, secrets)))
+        prepare_topics(config, log)
+        stream = ServedStream(config, log, store, SystemClock())
+        # A second SIGINT ends the server without its lifespan; what was served is still recorded.
+        opened.callback(stream.stop, DRAIN_SECONDS)
+        server = ApiServer(create_app([stream]), listener, ready, should_stop)
+        opened.enter_context(_signals_end_only_the_server())
+        server.run()
+
+
+class ApiServer(uvicorn.Server):
+    """uvicorn on a socket that listens already.
+
+    Parameters
+    ----------
+    app
+        The application.
+    listener
+        Its socket, closed when the server stops.
+    ready
+        Called with the base URL when requests are answered.
+    should_stop
+        Asked ten times a second.
+    """
+
+    def __init__(
+        self,
+        app: object,
+        listener: socket.socket,
+        ready: Callable[[str], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,  # type: ignore[arg-type]
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+                backlog=_BACKLOG,
+            )
+        )
+        self.url = _url(listener)
+        self._listener = listener
+        self._ready = ready
+        self._should_stop = should_stop
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to stop. Blocks."""
+        super().run(sockets=sockets or [self._listener])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets=sockets)
+        _log.info("listening", url=self.url)
+        if self._ready is not None:
+            self._ready(self.url)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether it is time to stop."""
+        if self._should_stop is not None and self._should_stop():
+            return True
+        return await super().on_tick(counter)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; port 0 takes a free one.
+
+    Raises
+    ------
+    PortInUseError, CannotListenError
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise CannotListenError(host, port, f"the address is not known ({error})") from None
+    # "localhost" may be both; IPv4 is what everybody types.
+    family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)  # now: two that only bind would not notice each other
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUseError(host, port) from None
+        raise CannotListenError(host, port, error.strerror or str(error)) from None
+    return listener
+
+
+def _close(log: Log) -> None:
+    try:
+        log.close()
+    except LogError as error:  # what it did not take was counted and answered for before
+        _log.warning("log_not_closed", reason=str(error))
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextmanager
+def _signals_end_only_the_server() -> Iterator[None]:
+    """Swallow SIGTERM and SIGINT around the server.
+
+    uvicorn raises a signal that it was stopped by once more when it is done; the process would
+    then die of it instead of leaving with 0.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = {
+        number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

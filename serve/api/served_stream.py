@@ -1,0 +1,150 @@
+"""One stream as the API serves it: its model, its log, and what keeps either from working."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from threading import BoundedSemaphore
+
+from serve.api.event_reader import EventReader
+from serve.api.inference_log import InferenceLog
+from serve.api.model_holder import ModelHolder
+from serve.api.problems import ProblemError, problem_of
+from stream.clock import Clock
+from stream.config import Config
+from stream.errors import LogUnreachableError, RecordTooLargeError, TopicNotFoundError
+from stream.log import Log
+from stream.records import NewRecord, TopicPartition
+from stream.storage.identity import identity_of
+from stream.storage.store import Store
+
+_APPEND_SECONDS = 30.0
+_MAX_APPENDS = 64
+_RETRY = {"Retry-After": "1"}
+
+
+class ServedStream:
+    """Everything that requests about one stream need.
+
+    Parameters
+    ----------
+    config
+        The stream's configuration.
+    log
+        Events and labels are appended to it; closed by whoever opened it.
+    store
+        Only read; closed by whoever opened it.
+    clock
+        Tells event times where they are missing, and ages.
+    poll_seconds
+        Between two looks for a newer model.
+
+    Attributes
+    ----------
+    answered
+        Predictions given since the start.
+
+    Raises
+    ------
+    LogUnreachableError
+        When the log cannot be written.
+    """
+
+    def __init__(
+        self, config: Config, log: Log, store: Store, clock: Clock, *, poll_seconds: float = 0.5
+    ) -> None:
+        name = config.stream.name
+        self.config = config
+        self.name = name
+        self.clock = clock
+        self.answered = 0
+        self.reader = EventReader(config)
+        self.models = ModelHolder(store, identity_of(config), name, poll_seconds=poll_seconds)
+        self._log = log
+        self._sink = log.sink()
+        self.recorder = InferenceLog(
+            self._sink, config.api.queue, probe=self._probe_log, stream=name
+        )
+        self._appends = BoundedSemaphore(_MAX_APPENDS)
+
+    def start(self) -> None:
+        """Load the newest model and begin the background work. Blocks for both exchanges."""
+        self.models.start()
+        self.recorder.start()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Stop the background work; what waits to be recorded has so long. May be repeated."""
+        self.models.stop()
+        self.recorder.stop(grace_seconds)
+
+    def now_ms(self) -> int:
+        """Return the milliseconds since the epoch."""
+        return round(self.clock.now() * 1000)
+
+    def parts(self) -> dict[str, str]:
+        """Return how each part that the stream needs is: ``ok``, or what is wrong with it."""
+        model = "ok" if self.models.live is not None else "none yet"
+        return {
+            "store": self.models.store_trouble or "ok",
+            "model": self.models.trouble or model,
+            "log": self.recorder.trouble or "ok",
+        }
+
+    def append(self, records: Sequence[NewRecord]) -> list[tuple[TopicPartition, int]]:
+        """Append records and wait until they are durable; return where they stand.
+
+        Blocks: call it in a thread.
+
+        Raises
+        ------
+        ProblemError
+            413 where one is too large, 503 where the log does not take them.
+        """
+        if not self._appends.acquire(blocking=False):
+            detail = f"{_MAX_APPENDS} requests wait for the log of {self.name!r}; try again"
+            raise ProblemError(problem_of(503, "log_busy", detail), _RETRY)
+        try:
+            return self._sink.append(records).offsets(_APPEND_SECONDS)
+        except RecordTooLargeError as error:
+            raise ProblemError(problem_of(413, "too_large", str(error))) from None
+        except (LogUnreachableError, TopicNotFoundError) as error:
+            detail = (
+                f"{error}. What was sent may stand on the log or not; sending it again is safe: "
+                "an id is learned from once"
+            )
+            raise ProblemError(problem_of(503, "log_unreachable", detail), _RETRY) from None
+        finally:
+            self._appends.release()
+
+    def _probe_log(self) -> None:
+        known = self._log.topics()
+        for topic in (self.config.events_topic, self.config.labels_topic):
+            if topic not in known:
+                raise TopicNotFoundError(topic, self._log.url, list(known))
+
+
+class Streams:
+    """The streams of an API, by name.
+
+    Parameters
+    ----------
+    streams
+        One or more, no two with the same name.
+    """
+
+    def __init__(self, streams: Sequence[ServedStream]) -> None:
+        self._by_name = {stream.name: stream for stream in streams}
+        if len(self._by_name) < len(streams):
+            names = [stream.name for stream in streams]
+            raise ValueError(f"two streams have the same name: {names}")
+
+    def __iter__(self) -> Iterator[ServedStream]:
+        return iter(self._by_name.values())
+
+    def find(self, name: str) -> ServedStream:
+        """Return a stream, or end the request with a problem that names those there are."""
+        stream = self._by_name.get(name)
+        if stream is None:
+            known = sorted(self._by_name)
+            detail = f"there is no stream {name[:100]!r}; served here: {', '.join(known)}"
+            raise ProblemError(problem_of(404, "unknown_stream", detail, known=known))
+        return stream

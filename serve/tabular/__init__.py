@@ -1,0 +1,1 @@
+"""People's csv and jsonl files: reading, guessing, turning rows into events."""

@@ -1,0 +1,1 @@
+"""The three event logs: memory, SQLite and Kafka, and what they share."""

@@ -1,0 +1,127 @@
+"""The event log of production: Apache Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+from kafka import KafkaAdminClient
+from kafka import errors as kafka_errors
+
+from stream.errors import TopicNotFoundError
+from stream.log import MAX_RECORD_BYTES
+from stream.logs.kafka_connection import KafkaAddress, quiet_client
+from stream.logs.kafka_sink import KafkaSink
+from stream.logs.kafka_source import KafkaSource, committed_offsets
+from stream.logs.log_rules import refuse_bad_topic
+from stream.records import Offsets, TopicPartition
+
+_BATCH_OVERHEAD_BYTES = 64 * 1024
+"""What Kafka writes around a record, header by header, and counts as part of its size."""
+
+
+_Opened = TypeVar("_Opened", KafkaSource, KafkaSink)
+
+
+class KafkaLog:
+    """An event log on a Kafka cluster.
+
+    Parameters
+    ----------
+    url
+        Such as ``kafka://one:9092,two:9092``. ``?name=value&...`` may hold the options.
+    options
+        ``security_protocol``, ``sasl_mechanism``, ``ssl_cafile``, ``ssl_certfile``,
+        ``ssl_keyfile``, as kafka-python calls them.
+    username, password
+        For SASL. They never belong in the URL.
+
+    Raises
+    ------
+    InputError
+        When the URL or an option is wrong.
+    LogUnreachableError
+        When no broker answers within some ten seconds.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        options: Mapping[str, str] | None = None,
+        username: str | None = None,
+        password: str | None = None,
+    ) -> None:
+        self._address = KafkaAddress.parse(url, options or {}, username, password)
+        self.url = self._address.url
+        self._opened: list[KafkaSource | KafkaSink] = []
+        quiet_client()
+        self._address.reach()
+        with self._address.connecting():
+            self._admin = KafkaAdminClient(**self._address.settings, request_timeout_ms=10_000)
+
+    def topics(self) -> dict[str, int]:
+        """Return the number of partitions of every topic, without Kafka's internal ones."""
+        with self._address.translated("listing topics"):
+            found: list[dict[str, Any]] = self._admin.describe_topics()
+        return {
+            topic["name"]: len(topic["partitions"]) for topic in found if not topic["is_internal"]
+        }
+
+    def create_topics(self, topics: Mapping[str, int]) -> None:
+        """Create those of the topics that do not exist, with the cluster's replication factor.
+
+        They hold records of up to ``MAX_RECORD_BYTES``, and delete the old ones in time.
+        """
+        for topic, count in topics.items():
+            refuse_bad_topic(topic, count)
+        known = self.topics()
+        limit = MAX_RECORD_BYTES + _BATCH_OVERHEAD_BYTES
+        configs = {"cleanup.policy": "delete", "max.message.bytes": str(limit)}
+        wanted = {
+            topic: {"num_partitions": count, "configs": configs}
+            for topic, count in topics.items()
+            if topic not in known
+        }
+        with self._address.translated("creating topics"):
+            for topic, description in wanted.items():
+                try:
+                    self._admin.create_topics({topic: description})
+                except kafka_errors.TopicAlreadyExistsError:
+                    # Somebody else made it at the same time.
+                    continue
+            self._admin.wait_for_topics(list(wanted))
+
+    def source(self, topics: Sequence[str], group: str | None = None) -> KafkaSource:
+        """Open a reader, at each partition's earliest offset."""
+        known = self.topics()
+        for topic in topics:
+            if topic not in known:
+                raise TopicNotFoundError(topic, self.url, list(known))
+        partitions = tuple(
+            TopicPartition(topic, number) for topic in topics for number in range(known[topic])
+        )
+        return self._keep(KafkaSource(self._address, self._admin, partitions, group))
+
+    def sink(self) -> KafkaSink:
+        """Open a writer."""
+        return self._keep(KafkaSink(self._address, self.topics))
+
+    def committed(self, group: str) -> Offsets:
+        """Return the offsets that a group's source committed."""
+        with self._address.translated(f"asking for offsets of group {group}"):
+            return committed_offsets(self._admin, group)
+
+    def close(self) -> None:
+        """Close every source and sink that was opened here, and the connections."""
+        with ExitStack() as closing:
+            closing.callback(self._admin.close)
+            for opened in self._opened:
+                closing.callback(opened.close)
+            self._opened.clear()
+
+    def _keep(self, opened: _Opened) -> _Opened:
+        self._opened = [one for one in self._opened if not one.is_closed]
+        self._opened.append(opened)
+        return opened

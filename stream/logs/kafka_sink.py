@@ -1,0 +1,192 @@
+"""A writer to Kafka: acknowledged by all replicas, in order, without repeats, in bounded memory."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from threading import Lock
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka import errors as kafka_errors
+from kafka.serializer import Serializer
+
+from stream.errors import (
+    LogError,
+    LogUnreachableError,
+    RecordTooLargeError,
+    TopicNotFoundError,
+)
+from stream.logs.kafka_connection import KafkaAddress
+from stream.logs.log_rules import refuse_too_large
+from stream.records import NewRecord, TopicPartition
+
+_BUFFER_BYTES = 32 * 1024 * 1024
+_RECORD_OVERHEAD = 100
+_LARGEST_REQUEST = 16 * 1024 * 1024
+_DELIVERY_SECONDS = 60.0
+
+
+class _Nothing:
+    """Stands for a missing value: kafka-python refuses a record with neither key nor value."""
+
+
+_NOTHING = _Nothing()
+
+
+class _PassingSerializer(Serializer):  # type: ignore[misc]  # kafka-python has no types
+    def serialize(self, topic: str, headers: Any, data: Any) -> Any:
+        return None if data is _NOTHING else data
+
+
+class _Sent:
+    """A record on its way."""
+
+    __slots__ = ("future", "size", "topic")
+
+    def __init__(self, topic: str, size: int, future: Any) -> None:
+        self.topic = topic
+        self.size = size
+        self.future = future
+
+
+class KafkaReceipt:
+    """Records on their way."""
+
+    def __init__(self, address: KafkaAddress, sent: list[_Sent]) -> None:
+        self._address = address
+        self._sent = sent
+
+    def offsets(self, timeout_seconds: float = 30.0) -> list[tuple[TopicPartition, int]]:
+        """Wait until the records are durable; return where each one stands, in order."""
+        deadline = time.monotonic() + timeout_seconds
+        return [_settle(self._address, sent, deadline) for sent in self._sent]
+
+
+class KafkaSink:
+    """Appends to Kafka. Records wait some milliseconds to travel in one batch.
+
+    Where a topic's own limit is smaller than ``MAX_RECORD_BYTES``, that is found out when a record
+    is sent: ``flush`` and ``Receipt.offsets`` raise RecordTooLargeError, and it may be that some of
+    the records beside it are written and others are not.
+
+    Parameters
+    ----------
+    address
+        How to reach the cluster.
+    topics
+        Returns the topics that exist. Nothing is sent to others: a broker might create them.
+    """
+
+    def __init__(self, address: KafkaAddress, topics: Callable[[], Mapping[str, int]]) -> None:
+        self._address = address
+        self._list_topics = topics
+        self._known: set[str] = set()
+        self._lock = Lock()
+        self._on_the_way: deque[_Sent] = deque()
+        self._bytes = 0
+        self._failure: LogError | None = None
+        self.is_closed = False
+        with address.translated("opening a producer"):
+            self._producer = KafkaProducer(
+                **address.settings,
+                acks="all",
+                enable_idempotence=True,
+                compression_type="lz4",
+                linger_ms=5,
+                batch_size=256 * 1024,
+                max_request_size=_LARGEST_REQUEST,
+                delivery_timeout_ms=_DELIVERY_SECONDS * 1000,
+                request_timeout_ms=15_000,
+                max_block_ms=10_000,
+                allow_auto_create_topics=False,
+                value_serializer=_PassingSerializer(),
+                metrics_enabled=False,
+            )
+
+    def append(self, records: Sequence[NewRecord]) -> KafkaReceipt:
+        """Hand records over, in order. Blocks while too many bytes are on their way.
+
+        Raises
+        ------
+        LogUnreachableError, RecordTooLargeError, TopicNotFoundError
+        """
+        refuse_too_large(records)
+        self._refuse_unknown({record.topic for record in records})
+        sent = []
+        with self._lock, self._address.translated("appending"):
+            for record in records:
+                item = self._send(record)
+                self._on_the_way.append(item)
+                self._bytes += item.size
+                sent.append(item)
+                self._settle_finished()
+                while self._bytes > _BUFFER_BYTES:
+                    self._settle_first(time.monotonic() + _DELIVERY_SECONDS)
+        return KafkaReceipt(self._address, sent)
+
+    def flush(self, timeout_seconds: float = 30.0) -> None:
+        """Wait until all records are durable, and raise the first failure since the last flush."""
+        deadline = time.monotonic() + timeout_seconds
+        with self._lock:
+            while self._on_the_way:
+                self._settle_first(deadline)
+            failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def close(self) -> None:
+        """Flush, and close the connections."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        try:
+            self.flush()
+        finally:
+            # What could not be flushed has been raised; it cannot be flushed now.
+            with suppress(kafka_errors.KafkaTimeoutError):
+                self._producer.close(timeout=1)
+
+    def _refuse_unknown(self, topics: set[str]) -> None:
+        if topics <= self._known:
+            return
+        self._known = set(self._list_topics())
+        for topic in topics - self._known:
+            raise TopicNotFoundError(topic, self._address.url, sorted(self._known))
+
+    def _send(self, record: NewRecord) -> _Sent:
+        value = _NOTHING if record.value is None else record.value
+        future = self._producer.send(record.topic, value, record.key, list(record.headers))
+        return _Sent(record.topic, record.size + _RECORD_OVERHEAD, future)
+
+    def _settle_finished(self) -> None:
+        while self._on_the_way and self._on_the_way[0].future.is_done:
+            self._settle_first(time.monotonic())
+
+    def _settle_first(self, deadline: float) -> None:
+        """Wait for the oldest record; keep its failure for ``flush``, unless time is over."""
+        try:
+            _settle(self._address, self._on_the_way[0], deadline)
+        except LogError as error:
+            if not self._on_the_way[0].future.is_done:
+                raise
+            self._failure = self._failure or error
+        self._bytes -= self._on_the_way.popleft().size
+
+
+def _settle(address: KafkaAddress, sent: _Sent, deadline: float) -> tuple[TopicPartition, int]:
+    try:
+        metadata = sent.future.get(timeout=max(0.0, deadline - time.monotonic()))
+    except kafka_errors.MessageSizeTooLargeError as error:
+        # Batches that travel together fail together, so this may not be the large one.
+        raise RecordTooLargeError(sent.topic, None, None) from error
+    except kafka_errors.KafkaTimeoutError as error:
+        raise LogUnreachableError(
+            f"{address.url}: a record for topic {sent.topic!r} was not acknowledged in time: check "
+            "that the broker runs and has enough replicas in sync"
+        ) from error
+    except kafka_errors.KafkaError as error:
+        raise address.translate(error, f"appending to topic {sent.topic}") from error
+    return TopicPartition(metadata.topic, metadata.partition), metadata.offset

@@ -1,0 +1,252 @@
+"""A reader of Kafka: all partitions of some topics, merged into one order, in bounded memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata
+from kafka import TopicPartition as KafkaPartition
+from kafka import errors as kafka_errors
+
+from stream.errors import LogError, OffsetTruncatedError
+from stream.log import Bounds
+from stream.logs.kafka_batches import give_back_paused, make_unpacking_safe
+from stream.logs.kafka_connection import KafkaAddress
+from stream.logs.kafka_offsets import commit_offsets, end_offsets, partition_bounds
+from stream.logs.log_rules import refuse_outside, starting_offsets
+from stream.logs.merge import Merge
+from stream.records import Headers, Offsets, Record, TopicPartition
+
+_FETCH_RECORDS = 2_000
+_SLICE_SECONDS = 0.1
+_BUFFER_RECORDS, _BUFFER_BYTES = 100_000, 64 * 1024 * 1024
+"""What waits in the merge, over all partitions; each has an equal part of it, and may go over by
+what one fetch brings."""
+
+_SILENCE_SECONDS = 5.0
+"""After so long without a record the broker is asked whether it is still there."""
+
+
+class KafkaSource:
+    """Reads some topics of a ``KafkaLog``. Not for several threads.
+
+    It takes all partitions of its topics by itself: no group is joined, nothing rebalances.
+    Records of transactions that were aborted are not returned.
+
+    Parameters
+    ----------
+    address, admin
+        How to reach the cluster, and a client that asks it for offsets.
+    partitions
+        In order of topic as asked for, and number.
+    group
+        Under whose name ``commit`` copies offsets; None copies nothing.
+    patience_seconds
+        How long ``poll`` bears a broker that does not answer, before LogUnreachableError.
+    """
+
+    def __init__(
+        self,
+        address: KafkaAddress,
+        admin: KafkaAdminClient,
+        partitions: tuple[TopicPartition, ...],
+        group: str | None,
+        patience_seconds: float = 30.0,
+    ) -> None:
+        self._address = address
+        self._admin = admin
+        self._partitions = partitions
+        self._group = group
+        self._patience = patience_seconds
+        self._merge = Merge(partitions)
+        self._known_ends: Offsets = dict.fromkeys(partitions, 0)
+        self._weights = dict.fromkeys(partitions, 0)
+        self._heard = self._asked = time.monotonic()
+        self.is_closed = False
+        with address.translated("opening a consumer"):
+            self._consumer = KafkaConsumer(
+                **address.settings,
+                auto_offset_reset="none",
+                enable_auto_commit=False,
+                allow_auto_create_topics=False,
+                isolation_level="read_committed",
+                fetch_max_wait_ms=100,
+                max_partition_fetch_bytes=1_048_576,
+                metrics_enabled=False,
+            )
+        make_unpacking_safe(self._consumer)
+        self._consumer.assign([KafkaPartition(*partition) for partition in partitions])
+        self.seek({})
+
+    @property
+    def partitions(self) -> tuple[TopicPartition, ...]:
+        """Every partition of the topics, in order of topic and number."""
+        return self._partitions
+
+    def bounds(self) -> dict[TopicPartition, Bounds]:
+        """Return what each partition holds now."""
+        with self._address.translated("asking for offsets"):
+            return partition_bounds(self._admin, self._partitions)
+
+    def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Continue at these offsets, and at the earliest where none is given."""
+        bounds = self.bounds()
+        for partition, offset in starting_offsets(bounds, offsets).items():
+            self._consumer.seek(KafkaPartition(*partition), offset)
+        self._merge.clear()
+        self._weights = dict.fromkeys(self._partitions, 0)
+        self._known_ends = {partition: held.end for partition, held in bounds.items()}
+
+    def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
+        """Return the next records, or none when none came in time.
+
+        Raises
+        ------
+        OffsetExpiredError, OffsetTruncatedError, UndecodableBatchError, LogUnreachableError
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            if records := self._merge.take(max_records, self._ended()):
+                self._forget(records)
+                return records
+            left = deadline - time.monotonic()
+            if left < 0:
+                return []
+            self._fetch(min(left, _SLICE_SECONDS))
+            self._check_silence()
+
+    def lag(self) -> dict[TopicPartition, int]:
+        """Return how many offsets lie between the next record and each partition's end."""
+        with self._address.translated("asking for offsets"):
+            ends = end_offsets(self._admin, self._partitions)
+        return {tp: max(0, ends[tp] - self._following(tp)) for tp in self._partitions}
+
+    def commit(self, offsets: Offsets) -> None:
+        """Copy offsets to the group, if there is one, where Kafka's lag tools look.
+
+        Raises
+        ------
+        LogUnreachableError
+            When the broker takes none in some seconds; the copies are old then, nothing is lost.
+        """
+        if self._group is not None and offsets:
+            with self._address.translated(f"committing offsets of group {self._group}"):
+                commit_offsets(self._admin, self._group, offsets)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.is_closed = True
+        self._consumer.close(autocommit=False, timeout_ms=2_000)
+
+    def _position(self, partition: TopicPartition) -> int:
+        """Return the next offset to fetch: transactions' markers are behind it, unlike ours."""
+        position = self._consumer.position(KafkaPartition(*partition), timeout_ms=1)
+        return -1 if position is None else int(position)
+
+    def _following(self, partition: TopicPartition) -> int:
+        head = self._merge.head(partition)
+        return self._position(partition) if head is None else head.offset
+
+    def _ended(self) -> set[TopicPartition]:
+        """Return which of the empty partitions hold nothing more, as far as others wait for it.
+
+        The broker is asked after the records that wait have been fetched, so whatever comes to
+        an ended partition later was appended later than they were.
+        """
+        empty = [tp for tp in self._partitions if not self._merge.buffered(tp)]
+        if not empty or len(empty) == len(self._partitions):
+            return set()
+        positions = {tp: self._position(tp) for tp in empty}
+        if all(positions[tp] >= self._known_ends[tp] for tp in empty):
+            try:
+                self._known_ends |= end_offsets(self._admin, empty)
+            except kafka_errors.RetriableError:
+                # Unknown is not ended: the merge waits, and the silence is looked at.
+                return set()
+        return {tp for tp in empty if positions[tp] >= self._known_ends[tp]}
+
+    def _fetch(self, timeout_seconds: float) -> None:
+        self._set_pauses()
+        try:
+            fetched = self._consumer.poll(int(timeout_seconds * 1000), max_records=_FETCH_RECORDS)
+        except kafka_errors.OffsetOutOfRangeError as error:
+            self._refuse_positions(error)
+            return
+        except kafka_errors.LogTruncationError as error:
+            for (topic, number), found in error.divergent_offsets.items():
+                partition = TopicPartition(topic, number)
+                position = self._position(partition)
+                raise OffsetTruncatedError(str(partition), position, found.offset) from error
+            raise
+        except kafka_errors.KafkaError as error:
+            raise self._address.translate(error, "reading") from error
+        for (topic, number), items in fetched.items():
+            self._take_in(TopicPartition(topic, number), items)
+
+    def _take_in(self, partition: TopicPartition, items: list[Any]) -> None:
+        records = [_record(item) for item in items]
+        self._merge.feed(partition, records)
+        self._weights[partition] += sum(map(_weight, records))
+        self._heard = time.monotonic()
+
+    def _forget(self, records: list[Record]) -> None:
+        weights = self._weights
+        for record in records:
+            weights[TopicPartition(record.topic, record.partition)] -= _weight(record)
+
+    def _set_pauses(self) -> None:
+        if len(self._partitions) == 1:
+            return
+        share = len(self._partitions)
+        for partition in self._partitions:
+            full = (
+                self._merge.buffered(partition) > _BUFFER_RECORDS / share
+                or self._weights[partition] > _BUFFER_BYTES / share
+            )
+            change: Callable[[Any], None] = self._consumer.pause if full else self._consumer.resume
+            change(KafkaPartition(*partition))
+        give_back_paused(self._consumer)
+
+    def _refuse_positions(self, cause: BaseException) -> None:
+        """Say which position is outside; when none is any more, the next poll goes on."""
+        bounds = self.bounds()
+        try:
+            for partition, held in bounds.items():
+                refuse_outside(partition, self._position(partition), held)
+        except LogError as error:
+            raise error from cause
+
+    def _check_silence(self) -> None:
+        now = time.monotonic()
+        if now - max(self._heard, self._asked) < _SILENCE_SECONDS:
+            return
+        self._asked = now
+        try:
+            end_offsets(self._admin, self._partitions)
+        except (kafka_errors.KafkaError, OSError) as error:
+            if time.monotonic() - self._heard > self._patience:
+                raise self._address.translate(error, "reading") from error
+        else:
+            self._heard = now
+
+
+def committed_offsets(admin: KafkaAdminClient, group: str) -> Offsets:
+    """Return the offsets that stand under the name of a group."""
+    found: dict[KafkaPartition, OffsetAndMetadata] = admin.list_group_offsets({group: None})[group]
+    return {TopicPartition(*tp): held.offset for tp, held in found.items()}
+
+
+def _record(item: Any) -> Record:
+    headers: Headers = ()
+    if item.headers:
+        # Kafka knows headers without a value; here they have an empty one.
+        headers = tuple((name, value or b"") for name, value in item.headers)
+    return Record(
+        item.topic, item.partition, item.offset, item.timestamp, item.key, item.value, headers
+    )
+
+
+def _weight(record: Record) -> int:
+    return len(record.key or b"") + len(record.value or b"")

@@ -1,0 +1,1 @@
+"""River pipelines read from text, built without executing any of it."""

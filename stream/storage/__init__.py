@@ -1,0 +1,1 @@
+"""The store: checkpoints in one transaction each, sealed and fenced."""

@@ -1,0 +1,66 @@
+"""What a checkpoint was made with: the pipeline's fingerprint and the libraries' versions."""
+
+from __future__ import annotations
+
+import json
+import platform
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+
+from stream.config import Config
+from stream.pipelines.read import canonical
+from stream.snapshot import FORMAT
+from stream.storage.store import Identity
+
+
+def identity_of(config: Config) -> Identity:
+    """Return the identity of what this process would write for a configuration.
+
+    Examples
+    --------
+    >>> config = Config(
+    ...     stream={"name": "s"},
+    ...     event={"label": "y"},
+    ...     model={"task": "binary", "pipeline": "linear_model.LogisticRegression()"},
+    ... )
+    >>> sorted(identity_of(config).libraries)
+    ['numpy', 'python', 'river', 'riverrun']
+    """
+    return Identity(fingerprint(config), FORMAT, libraries())
+
+
+def fingerprint(config: Config) -> str:
+    """Return a digest of everything that decides what is learned.
+
+    Spaces and quotes in the pipeline do not matter; its parts and parameters, the task, the
+    classes, the metrics, the seed and the mapping of events do.
+    """
+    model, event = config.model, config.event
+    pipeline = canonical(model.pipeline) if model.pipeline is not None else model.factory
+    decided = {
+        "pipeline": pipeline,
+        "task": model.task,
+        "classes": model.classes,
+        "metrics": config.metric_names,
+        "seed": model.seed,
+        "event": [event.id, event.time, event.label, event.features, event.nulls],
+        "types": sorted(event.types.items()),
+    }
+    return sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()
+
+
+def libraries() -> dict[str, str]:
+    """Return the versions that pickles depend on."""
+    return {
+        "river": version("river"),
+        "numpy": version("numpy"),
+        "python": platform.python_version(),
+        "riverrun": _own_version(),
+    }
+
+
+def _own_version() -> str:
+    try:
+        return version("riverrun")
+    except PackageNotFoundError:
+        return "uninstalled"

@@ -1,0 +1,302 @@
+"""The store: checkpoints in one transaction each, fenced by epochs, verified when read.
+
+The offsets of the newest whole checkpoint are the truth about what was learned. Nothing here
+knows what the blobs mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, and_, delete, insert, select, update
+
+from stream.errors import FencedError
+from stream.snapshot import Chunks, Snapshot
+from stream.storage.blobs import Blobs
+from stream.storage.database import open_database, reading, shown, writing
+from stream.storage.tables import checkpoints, happenings, shards, versions
+
+SHARD = "all"
+"""The one shard of a stream that is not divided."""
+
+
+class Claim(NamedTuple):
+    """The right to write a shard, until somebody else claims it."""
+
+    epoch: int
+    last_number: int
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """What a checkpoint was made with.
+
+    Parameters
+    ----------
+    fingerprint
+        Normal form of the pipeline, the task and the mapping of events.
+    format
+        Version of the blobs' layout.
+    libraries
+        Versions of River, Python, NumPy and riverrun.
+    """
+
+    fingerprint: str
+    format: int
+    libraries: dict[str, str]
+
+
+class StoredCheckpoint(msgspec.Struct, frozen=True):
+    """One row of checkpoints, without its blobs."""
+
+    number: int
+    epoch: int
+    created_at: float
+    offsets: dict[str, int]
+    version: str
+    status: dict[str, Any]
+    identity: Identity
+
+
+class Store:
+    """The checkpoints, versions and happenings of one stream.
+
+    Parameters
+    ----------
+    url
+        Of the database.
+    stream, shard
+        Whose they are.
+    secret
+        Signs and verifies the blobs; None for digests only.
+    """
+
+    def __init__(
+        self, url: str, stream: str, *, shard: str = SHARD, secret: bytes | None = None
+    ) -> None:
+        self._engine = open_database(url)
+        self._stream = stream
+        self._shard = shard
+        self._blobs = Blobs(stream, shard, secret)
+        self.url = shown(self._engine)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._engine.dispose()
+
+    def claim(self, owner: str, now: float) -> Claim:
+        """Take a new epoch: from now on, an older holder cannot commit."""
+        with writing(self._engine) as connection:
+            row = connection.execute(
+                select(shards.c.epoch, shards.c.last_number).where(self._mine(shards))
+            ).one_or_none()
+            epoch, last = (1, 0) if row is None else (row.epoch + 1, row.last_number)
+            values = {"epoch": epoch, "owner": owner, "acquired_at": now}
+            if row is None:
+                connection.execute(insert(shards).values(**self._key(), **values, last_number=0))
+            else:
+                connection.execute(update(shards).where(self._mine(shards)).values(**values))
+        return Claim(epoch, last)
+
+    def check_epoch(self, claim: Claim) -> None:
+        """Raise ``FencedError`` where a newer claim exists."""
+        with reading(self._engine) as connection:
+            self._check(connection, claim)
+
+    def commit(
+        self,
+        claim: Claim,
+        number: int,
+        snapshot: Snapshot,
+        *,
+        status: Mapping[str, Any],
+        identity: Identity,
+        reason: str,
+        now: float,
+        keep: int,
+        replace: bool,
+    ) -> None:
+        """Write a checkpoint, all of it or nothing.
+
+        Parameters
+        ----------
+        claim
+            The writer's.
+        number
+            The checkpoint's, higher than any before.
+        snapshot, status, identity
+            What it holds.
+        reason
+            Why its version exists, for the first checkpoint of a version.
+        now
+            Seconds since the epoch.
+        keep
+            How many checkpoints stay.
+        replace
+            Whether everything stored before is replaced: for a state that does not continue it.
+
+        Raises
+        ------
+        FencedError
+            When another writer claimed the shard; nothing was written.
+        StoreUnreachableError
+        """
+        with writing(self._engine) as connection:
+            self._check(connection, claim)
+            if replace:
+                connection.execute(delete(checkpoints).where(self._mine(checkpoints)))
+                self._blobs.go_back_to(connection, 0)
+            connection.execute(
+                insert(checkpoints).values(
+                    **self._key(number),
+                    epoch=claim.epoch,
+                    created_at=now,
+                    offsets=snapshot.offsets,
+                    version=snapshot.version,
+                    status=dict(status),
+                    fingerprint=identity.fingerprint,
+                    format=identity.format,
+                    libraries=identity.libraries,
+                )
+            )
+            self._blobs.write(connection, number, snapshot)
+            self._write_version(connection, snapshot.version, reason, identity, now)
+            connection.execute(update(shards).where(self._mine(shards)).values(last_number=number))
+            self._forget(connection, keep)
+
+    def checkpoints(self) -> list[StoredCheckpoint]:
+        """Return the kept checkpoints, newest first, without their blobs."""
+        query = (
+            select(checkpoints).where(self._mine(checkpoints)).order_by(checkpoints.c.number.desc())
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return [_stored(row) for row in rows]
+
+    def newest(self) -> StoredCheckpoint | None:
+        """Return the newest checkpoint without its blobs, or None."""
+        query = (
+            select(checkpoints)
+            .where(self._mine(checkpoints))
+            .order_by(checkpoints.c.number.desc())
+            .limit(1)
+        )
+        with reading(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _stored(row)
+
+    def load(self, stored: StoredCheckpoint) -> tuple[Snapshot, Chunks]:
+        """Read and verify a checkpoint's blobs.
+
+        Raises
+        ------
+        CheckpointDamagedError
+            When one of them does not match its seal, or is missing.
+        """
+        with reading(self._engine) as connection:
+            return self._blobs.read(connection, stored.number, stored.offsets, stored.version)
+
+    def load_part(self, stored: StoredCheckpoint, part: str) -> bytes | None:
+        """Read and verify one blob of a checkpoint; None where it is already replaced.
+
+        Raises
+        ------
+        CheckpointDamagedError
+        """
+        with reading(self._engine) as connection:
+            return self._blobs.read_part(connection, stored.number, part)
+
+    def go_back_to(self, claim: Claim, number: int) -> None:
+        """Forget the checkpoints after one, and what they dropped or added; 0 forgets all."""
+        with writing(self._engine) as connection:
+            self._check(connection, claim)
+            connection.execute(
+                delete(checkpoints).where(self._mine(checkpoints), checkpoints.c.number > number)
+            )
+            self._blobs.go_back_to(connection, number)
+
+    def record(self, kind: str, detail: Mapping[str, Any], now: float) -> None:
+        """Write down something that a person should find afterwards."""
+        with writing(self._engine) as connection:
+            connection.execute(
+                insert(happenings).values(
+                    stream=self._stream, at=now, kind=kind, detail=dict(detail)
+                )
+            )
+
+    def happenings(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Return what was written down, newest first."""
+        query = (
+            select(happenings.c.at, happenings.c.kind, happenings.c.detail)
+            .where(happenings.c.stream == self._stream)
+            .order_by(happenings.c.id.desc())
+            .limit(limit)
+        )
+        with reading(self._engine) as connection:
+            return [row._asdict() for row in connection.execute(query)]
+
+    def versions(self) -> list[dict[str, Any]]:
+        """Return the model versions, oldest first."""
+        query = (
+            select(versions)
+            .where(versions.c.stream == self._stream)
+            .order_by(versions.c.created_at)
+        )
+        with reading(self._engine) as connection:
+            return [row._asdict() for row in connection.execute(query)]
+
+    def _key(self, number: int | None = None) -> dict[str, Any]:
+        key: dict[str, Any] = {"stream": self._stream, "shard": self._shard}
+        return key if number is None else key | {"number": number}
+
+    def _mine(self, table: Any) -> Any:
+        return and_(table.c.stream == self._stream, table.c.shard == self._shard)
+
+    def _check(self, connection: Connection, claim: Claim) -> None:
+        query = select(shards.c.epoch).where(self._mine(shards)).with_for_update()
+        current = connection.execute(query).scalar_one()
+        if current != claim.epoch:
+            raise FencedError(f"{self._stream}/{self._shard}", claim.epoch, current)
+
+    def _write_version(
+        self, connection: Connection, version: str, reason: str, identity: Identity, now: float
+    ) -> None:
+        mine = and_(versions.c.stream == self._stream, versions.c.version == version)
+        if connection.execute(select(versions.c.version).where(mine)).first() is None:
+            connection.execute(
+                insert(versions).values(
+                    stream=self._stream,
+                    version=version,
+                    created_at=now,
+                    reason=reason,
+                    fingerprint=identity.fingerprint,
+                    libraries=identity.libraries,
+                )
+            )
+
+    def _forget(self, connection: Connection, keep: int) -> None:
+        kept = connection.execute(
+            select(checkpoints.c.number)
+            .where(self._mine(checkpoints))
+            .order_by(checkpoints.c.number.desc())
+            .limit(keep)
+        ).scalars()
+        oldest = min(kept)
+        connection.execute(
+            delete(checkpoints).where(self._mine(checkpoints), checkpoints.c.number < oldest)
+        )
+        self._blobs.forget(connection, oldest)
+
+
+def _stored(row: Any) -> StoredCheckpoint:
+    identity = Identity(row.fingerprint, row.format, dict(row.libraries))
+    return StoredCheckpoint(
+        row.number,
+        row.epoch,
+        row.created_at,
+        dict(row.offsets),
+        row.version,
+        dict(row.status),
+        identity,
+    )
