@@ -166,6 +166,7 @@ class Config(BaseSettings):
     --------
     >>> config = Config(
     ...     stream={"name": "flights"},
+    ...     event={"label": "late"},
     ...     model={"task": "binary", "pipeline": "linear_model.LogisticRegression()"},
     ... )
     >>> config.events_topic, config.labels.max_delay
