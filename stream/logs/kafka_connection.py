@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from kafka import errors as kafka_errors
 
@@ -52,14 +52,16 @@ class KafkaAddress:
         InputError
             When the URL or an option is wrong; the message says what is allowed.
         """
-        parts = urlsplit(url)
-        if "@" in parts.netloc:
+        # Not urlsplit: it refuses a list of servers one of which is an IPv6 address.
+        rest, _, query = url.partition("://")[2].partition("?")
+        listed = rest.partition("/")[0]
+        if "@" in listed:
             raise InputError(
                 "kafka URL: it holds a user name or password; set RIVERRUN_KAFKA_USERNAME and "
                 "RIVERRUN_KAFKA_PASSWORD instead"
             )
-        servers = tuple(_server(url, text) for text in parts.netloc.split(","))
-        security = _security({**dict(parse_qsl(parts.query)), **options}, username, password)
+        servers = tuple(_server(url, text) for text in listed.split(","))
+        security = _security({**dict(parse_qsl(query)), **options}, username, password)
         settings = {
             "bootstrap_servers": [f"{host}:{port}" for host, port in servers],
             "bootstrap_timeout_ms": int(_BOOTSTRAP_SECONDS * 1000),

@@ -163,11 +163,13 @@ def test_options_come_from_the_url_and_from_arguments() -> None:
 
 
 def test_the_client_is_quiet_unless_somebody_wants_to_hear_it(
-    kafka: KafkaLog, kafka_broker: LocalKafka
+    kafka_broker: LocalKafka,
 ) -> None:
-    assert not logging.getLogger("kafka").isEnabledFor(logging.ERROR)
-    logging.getLogger("kafka").setLevel(logging.INFO)
+    logging.getLogger("kafka").setLevel(logging.NOTSET)
     try:
+        KafkaLog(kafka_broker.url).close()
+        assert not logging.getLogger("kafka").isEnabledFor(logging.ERROR)
+        logging.getLogger("kafka").setLevel(logging.INFO)
         KafkaLog(kafka_broker.url).close()
         assert logging.getLogger("kafka").level == logging.INFO
     finally:
