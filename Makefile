@@ -21,7 +21,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "setting up $(VENV) with $$($(PYTHON) --version) (about a minute, once)"
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "on Debian: apt-get install python3-venv"; exit 2; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable '.[demo,postgres,dev]'
+	  --constraint constraints.txt --editable '.[demo,postgres,parquet,dev]'
 	@touch $@
 
 demo: $(INSTALLED) ## A year of New York departures, predicted and learned while you watch.

@@ -16,8 +16,11 @@ from serve.cli.api import api
 from serve.cli.check import check
 from serve.cli.console import show_error
 from serve.cli.demo import demo
+from serve.cli.drift import drift
 from serve.cli.init import init
+from serve.cli.placebo import placebo
 from serve.cli.produce import produce
+from serve.cli.schema import schema_check, schema_infer
 from serve.cli.status import status
 from serve.cli.up import up
 from serve.cli.worker import worker
@@ -47,6 +50,16 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Example: riverrun demo",
 )
+
+GROUPS = {
+    "schema": typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="What events may hold: a file that people read, edit and check others against.",
+        epilog="Example: riverrun schema infer january.csv.gz --output schema.toml",
+    ),
+}
+"""Commands of two words, by the first."""
 
 
 def _show_version(wanted: bool) -> None:
@@ -82,6 +95,19 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
         "riverrun produce flights.csv.gz --rate 500/s",
         "riverrun produce landed.jsonl --to labels",
     ],
+    schema_infer: [
+        "riverrun schema infer january.csv.gz --output schema.toml",
+        "riverrun schema infer january.csv.gz --ignore note --output schema.toml --force",
+    ],
+    schema_check: ["riverrun schema check july.csv.gz --schema schema.toml --json"],
+    drift: [
+        "riverrun drift january.csv.gz july.parquet",
+        "riverrun drift old.jsonl new.jsonl --ignore id,placed --false-alarms '1 per 100 panes'",
+    ],
+    placebo: [
+        "riverrun placebo january.csv.gz",
+        "riverrun placebo january.csv.gz --false-alarms '1 per 200 panes' --resample events",
+    ],
 }
 
 
@@ -91,4 +117,10 @@ def _help(docstring: str | None) -> str:
 
 
 for _command, _lines in EXAMPLES.items():
-    app.command(help=_help(_command.__doc__), epilog="\n\n".join(["Examples:", *_lines]))(_command)
+    _words = _lines[0].split()
+    _place, _name = (GROUPS[_words[1]], _words[2]) if _words[1] in GROUPS else (app, _words[1])
+    _epilog = "\n\n".join(["Examples:", *_lines])
+    _place.command(_name, help=_help(_command.__doc__), epilog=_epilog)(_command)
+
+for _name, _group in GROUPS.items():
+    app.add_typer(_group, name=_name)

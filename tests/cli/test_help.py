@@ -9,13 +9,16 @@ import time
 import pytest
 import typer
 
-COMMANDS = ["demo", "init", "check", "up", "worker", "api", "status", "produce"]
+COMMANDS = [
+    "demo", "init", "check", "up", "worker", "api", "status", "produce", "drift", "placebo",
+]  # fmt: skip
+GROUPS = ["schema infer", "schema check"]
 
 
 def test_help_names_every_command(invoke):
     result = invoke("--help")
     assert result.exit_code == 0
-    for command in COMMANDS:
+    for command in {*COMMANDS, *(words.split()[0] for words in GROUPS)}:
         assert re.search(rf"^│ {command}\b", result.stdout, re.MULTILINE)
 
 
@@ -31,15 +34,15 @@ def test_help_is_fast(spawn):
     assert min(seconds) < 1.0
 
 
-@pytest.mark.parametrize("module", ["river", "pydantic", "sqlalchemy", "structlog"])
+@pytest.mark.parametrize("module", ["river", "pydantic", "sqlalchemy", "structlog", "numpy"])
 def test_help_does_not_import(module, environment):
     code = "import sys, serve.cli.app; sys.exit(sys.argv[1] in sys.modules)"
     assert subprocess.call([sys.executable, "-c", code, module], env=environment) == 0
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *GROUPS])
 def test_help_of_a_command_ends_with_examples(command, invoke):
-    result = invoke(command, "--help")
+    result = invoke(*command.split(), "--help")
     assert result.exit_code == 0
     assert f"riverrun {command}" in result.stdout.split("Examples:")[1]
 
@@ -52,7 +55,11 @@ def test_every_example_parses():
         for line in lines:
             program, command, *arguments = shlex.split(line)
             assert program == "riverrun"
-            group.commands[command].make_context(command, arguments)
+            found = group.commands[command]
+            if hasattr(found, "commands"):
+                command, *arguments = arguments
+                found = found.commands[command]
+            found.make_context(command, arguments)
 
 
 def test_version(invoke):
