@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -21,19 +22,25 @@ def probe_predictions(line: Line) -> list[Prediction | str]:
     return [_predict(line, features) for features in line.probes]
 
 
-def state_digest(line: Line) -> str:
+def state_digest(line: Line, scores: Mapping[str, Any] | None = None) -> str:
     """Return the digest of a line's learned state, in 64 hexadecimal digits.
 
     It covers what the model predicts for the probes, every counter, the scores over the whole
     stream, the offsets, event time, and the ends of what waits and what is settled. It does not
     cover how often the process was started, or when.
+
+    Parameters
+    ----------
+    line
+        The line.
+    scores
+        Its ``scores.summary()``, where the caller has made it already.
     """
-    scores = line.scores.summary()
     state: dict[str, Any] = {
         "probes": probe_predictions(line),
         "counts": msgspec.structs.asdict(line.counts),
         "reasons": dict(line.reasons),
-        "scores": scores,
+        "scores": line.scores.summary() if scores is None else scores,
         "offsets": {str(place): offset for place, offset in line.offsets.items()},
         "watermark": line.watermark,
         "version": line.version,

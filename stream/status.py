@@ -18,7 +18,7 @@ def status_of(line: Line, rolling: dict[str, Any] | None) -> dict[str, Any]:
     rolling
         The rolling scores, computed by the caller as often as it wants to pay for them.
     """
-    counts = line.counts
+    counts, scores = line.counts, line.scores.summary()
     return {
         "stream": line.config.stream.name,
         "task": line.config.model.task,
@@ -46,12 +46,12 @@ def status_of(line: Line, rolling: dict[str, Any] | None) -> dict[str, Any]:
             "evicted": counts.evicted,
         },
         "dead_letter_reasons": dict(line.reasons),
-        "scores": line.scores.summary(),
+        "scores": scores,
         "scored": line.scores.scored,
         "unscored": line.scores.unscored,
         "rolling": {"window": line.config.model.window, "scores": rolling},
         "offsets": {str(place): offset for place, offset in line.offsets.items()},
         "learned_offset": line.learned_offset,
         "watermark": line.watermark,
-        "state_digest": state_digest(line),
+        "state_digest": state_digest(line, scores),
     }

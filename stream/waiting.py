@@ -182,7 +182,7 @@ class Waiting(Generic[E]):
         """Return what the next chunk holds. Changes nothing: a failed commit can try again."""
         added = dict(self._fresh)
         first = self._first()
-        total, dead = self._stored_and_dead()
+        total, dead = self._stored_and_dead(first)
         for number in sorted(self._stored):
             if dead * 2 <= total or total < _SLACK:
                 break
@@ -231,8 +231,7 @@ class Waiting(Generic[E]):
         used = [number for number in sorted(self._stored) if self._live[number]]
         return used[0] if used else max(self._stored, default=0) + 1
 
-    def _stored_and_dead(self) -> tuple[int, int]:
-        first = self._first()
+    def _stored_and_dead(self, first: int) -> tuple[int, int]:
         kept = [n for n in self._stored if n >= first]
         total = sum(self._stored[n] for n in kept)
         return total, total - sum(len(self._live[n]) for n in kept)

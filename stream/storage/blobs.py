@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 from stream.errors import CheckpointDamagedError
 from stream.snapshot import Chunks, Snapshot
 from stream.storage.seal import is_sealed, seal
-from stream.storage.tables import chunks, parts
+from stream.storage.tables import belongs_to, chunks, parts
 
 _MANIFEST = "manifest"
 
@@ -125,7 +125,7 @@ class Blobs:
         )
 
     def _mine(self, table: Any) -> Any:
-        return and_(table.c.stream == self._stream, table.c.shard == self._shard)
+        return belongs_to(table, self._stream, self._shard)
 
     def _belongs_to(self, number: int) -> Any:
         return and_(

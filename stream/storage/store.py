@@ -16,7 +16,7 @@ from stream.errors import FencedError
 from stream.snapshot import Chunks, Snapshot
 from stream.storage.blobs import Blobs
 from stream.storage.database import open_database, reading, shown, writing
-from stream.storage.tables import checkpoints, happenings, shards, versions
+from stream.storage.tables import belongs_to, checkpoints, happenings, shards, versions
 
 SHARD = "all"
 """The one shard of a stream that is not divided."""
@@ -145,8 +145,7 @@ class Store:
         with writing(self._engine) as connection:
             self._check(connection, claim)
             if replace:
-                connection.execute(delete(checkpoints).where(self._mine(checkpoints)))
-                self._blobs.go_back_to(connection, 0)
+                self._forget_after(connection, 0)
             connection.execute(
                 insert(checkpoints).values(
                     **self._key(number),
@@ -165,10 +164,13 @@ class Store:
             connection.execute(update(shards).where(self._mine(shards)).values(last_number=number))
             self._forget(connection, keep)
 
-    def checkpoints(self) -> list[StoredCheckpoint]:
+    def checkpoints(self, limit: int | None = None) -> list[StoredCheckpoint]:
         """Return the kept checkpoints, newest first, without their blobs."""
         query = (
-            select(checkpoints).where(self._mine(checkpoints)).order_by(checkpoints.c.number.desc())
+            select(checkpoints)
+            .where(self._mine(checkpoints))
+            .order_by(checkpoints.c.number.desc())
+            .limit(limit)
         )
         with reading(self._engine) as connection:
             rows = connection.execute(query).all()
@@ -176,15 +178,7 @@ class Store:
 
     def newest(self) -> StoredCheckpoint | None:
         """Return the newest checkpoint without its blobs, or None."""
-        query = (
-            select(checkpoints)
-            .where(self._mine(checkpoints))
-            .order_by(checkpoints.c.number.desc())
-            .limit(1)
-        )
-        with reading(self._engine) as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else _stored(row)
+        return next(iter(self.checkpoints(limit=1)), None)
 
     def load(self, stored: StoredCheckpoint) -> tuple[Snapshot, Chunks]:
         """Read and verify a checkpoint's blobs.
@@ -211,10 +205,7 @@ class Store:
         """Forget the checkpoints after one, and what they dropped or added; 0 forgets all."""
         with writing(self._engine) as connection:
             self._check(connection, claim)
-            connection.execute(
-                delete(checkpoints).where(self._mine(checkpoints), checkpoints.c.number > number)
-            )
-            self._blobs.go_back_to(connection, number)
+            self._forget_after(connection, number)
 
     def record(self, kind: str, detail: Mapping[str, Any], now: float) -> None:
         """Write down something that a person should find afterwards."""
@@ -251,7 +242,7 @@ class Store:
         return key if number is None else key | {"number": number}
 
     def _mine(self, table: Any) -> Any:
-        return and_(table.c.stream == self._stream, table.c.shard == self._shard)
+        return belongs_to(table, self._stream, self._shard)
 
     def _check(self, connection: Connection, claim: Claim) -> None:
         query = select(shards.c.epoch).where(self._mine(shards)).with_for_update()
@@ -274,6 +265,12 @@ class Store:
                     libraries=identity.libraries,
                 )
             )
+
+    def _forget_after(self, connection: Connection, number: int) -> None:
+        connection.execute(
+            delete(checkpoints).where(self._mine(checkpoints), checkpoints.c.number > number)
+        )
+        self._blobs.go_back_to(connection, number)
 
     def _forget(self, connection: Connection, keep: int) -> None:
         kept = connection.execute(

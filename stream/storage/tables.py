@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -13,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
 )
 
 SCHEMA_VERSION = 1
@@ -99,3 +102,8 @@ happenings = Table(
     Column("detail", JSON, nullable=False),
 )
 """What a person should be able to find afterwards: gaps, damaged checkpoints, rebuilds."""
+
+
+def belongs_to(table: Table, stream: str, shard: str) -> Any:
+    """Return the condition that a row of a table is one of a shard's."""
+    return and_(table.c.stream == stream, table.c.shard == shard)

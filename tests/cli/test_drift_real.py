@@ -3,13 +3,13 @@
 import csv
 import gzip
 import json
-import os
 from pathlib import Path
 
 import pytest
 
+from tests.shared_data import shared_data
+
 ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("RIVERRUN_DATA", ROOT.parent / "shared" / "data"))
 
 
 @pytest.fixture
@@ -17,9 +17,7 @@ def halves(here):
     """Split a real file in two; skip where it is not there."""
 
     def split(name, of_first):
-        path = DATA / name
-        if not path.exists():
-            pytest.skip(f"{path} is not there; set RIVERRUN_DATA to its folder")
+        path = shared_data(name)
         with gzip.open(path, "rt", newline="") as file:
             head, *rows = csv.reader(file)
         for target, wanted in (("first.csv", True), ("second.csv", False)):

@@ -2,16 +2,15 @@
 
 import gzip
 import json
-import os
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from stream.load_config import load_config
+from tests.shared_data import shared_data
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("RIVERRUN_DATA", ROOT.parent / "shared" / "data"))
 
 
 def tables(here):
@@ -27,9 +26,7 @@ def tables(here):
     ],
 )
 def test_real_data_from_a_file_to_scores(here, invoke, riverrun, name, task, metric, at_least):
-    sample = DATA / f"{name}.csv.gz"
-    if not sample.exists():
-        pytest.skip(f"{sample} is not here; name its folder in RIVERRUN_DATA")
+    sample = shared_data(f"{name}.csv.gz")
     assert invoke("init", sample).exit_code == 0
     assert tables(here)["model"]["task"] == task
     assert invoke("check").exit_code == 0

@@ -6,11 +6,9 @@ import csv
 import gzip
 import itertools
 import math
-import os
 import time
 import tracemalloc
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,14 +21,11 @@ from monitor.config import PaneConfig, SkewConfig
 from monitor.errors import LayoutMismatchError, StateError
 from monitor.panes import Pane
 from monitor.skew import SkewTest
-
-DATA = Path(os.environ.get("RIVERRUN_DATA", Path(__file__).parents[3] / "shared" / "data"))
+from tests.shared_data import shared_data
 
 
 def rows_of(name: str) -> list[dict[str, Any]]:
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"{name} is not there")
+    path = shared_data(name)
 
     def read(value: str) -> Any:
         try:

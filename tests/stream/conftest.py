@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -12,16 +11,9 @@ from uuid import uuid4
 import pytest
 
 import stream.storage.store
+from tests.conftest import real_thing
 from tests.postgres import LocalPostgres
-
-
-def shared_data(name: str) -> Path:
-    """Return a file of the shared data folder, or skip."""
-    folder = os.environ.get("RIVERRUN_DATA")
-    root = Path(folder) if folder else Path(__file__).parents[3] / "shared" / "data"
-    if not (root / name).exists():
-        pytest.skip(f"{name} is not in {root}")
-    return root / name
+from tests.shared_data import shared_data
 
 
 @pytest.fixture(scope="session")
@@ -53,9 +45,8 @@ def postgres() -> Iterator[LocalPostgres]:
     try:
         server = LocalPostgres()
     except (FileNotFoundError, KeyError) as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"missing: {missing}")
+        real_thing(missing)
+        raise
     server.start()
     yield server
     server.stop()
