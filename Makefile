@@ -18,7 +18,7 @@ install: $(INSTALLED) ## Set up .venv with everything.
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "riverrun needs Python 3.11, 3.12 or 3.13; found none (set PYTHON=...)"; exit 2; }
-	@echo "setting up $(VENV) with $$($(PYTHON) --version) (about a minute, once)"
+	@echo "setting up $(VENV) with $$($(PYTHON) --version) (about a minute, once)" >&2
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "on Debian: apt-get install python3-venv"; exit 2; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[demo,postgres,parquet,dev]'
