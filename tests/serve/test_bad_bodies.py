@@ -222,8 +222,8 @@ bodies = st.binary(max_size=200) | st.builds(
 
 
 @pytest.fixture
-def clients(make_world):
-    """Two streams: any features, and declared ones with types."""
+def clients(make_world, wait):
+    """Two streams: any features, and declared ones with types; both with a model that answers."""
     with (
         (any_features := make_world()).api() as one,
         (
@@ -232,6 +232,8 @@ def clients(make_world):
     ):
         for world in (any_features, declared):
             world.learn()
+        for client in (one, two):
+            wait(lambda client=client: client.get("/readyz").status_code == 200)
         yield [(any_features, one), (declared, two)]
 
 
