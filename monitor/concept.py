@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import log
 from typing import Any
 
@@ -14,33 +13,12 @@ from monitor.arrays import FloatArray
 from monitor.betting import BettingState, bet
 from monitor.config import ConceptConfig
 from monitor.detectors import LossDetector
+from monitor.drift import ConceptDrift
 from monitor.errors import DamagedError
 
 _MEAN_ERRORS = 2.0
 _CLIP_QUANTILE = 0.999
 _TIMES_KEPT = 2048
-
-
-@dataclass(frozen=True, slots=True)
-class ConceptDrift:
-    """A change of concept that was found.
-
-    Parameters
-    ----------
-    by
-        `betting`, or the name of the River detector.
-    at_time
-        Event time, in seconds, of the loss at which it was found.
-    since_time
-        Event time of the last loss before the estimated change; a retraining begins after it.
-    losses
-        Losses from the estimated change to its detection.
-    """
-
-    by: str
-    at_time: float
-    since_time: float
-    losses: int
 
 
 class _Stored(msgspec.Struct):
@@ -162,7 +140,6 @@ class ConceptMonitor:
             state, rise, used = bet(self._betting, scaled, when, 1.0 / self.config.budget)
             self._betting = state
             self.level = state.evidence / -log(self.config.budget)
-            self._worst = max(self._worst, self.level)
             if rise is not None:
                 since = rise.since_time if rise.since else float(when[0])
                 found.append(ConceptDrift("betting", rise.at_time, since, rise.at - rise.since))
@@ -186,8 +163,8 @@ class ConceptMonitor:
         return found
 
     def take_level(self) -> float:
-        """Give the strongest evidence since the last call, 1 being a detection, and begin anew."""
-        worst, self._worst = min(self._worst, 1.0), min(self.level, 1.0)
+        """Give the evidence as it stands; 1 where there was a detection since the last call."""
+        worst, self._worst = max(self._worst, min(self.level, 1.0)), 0.0
         return worst
 
     def snapshot(self) -> dict[str, Any]:

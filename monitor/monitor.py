@@ -8,29 +8,25 @@ from typing import Any
 import numpy as np
 
 from monitor.arrays import FloatArray
-from monitor.assessor import Assessor
-from monitor.columns import Columns, Rows, as_rows, check, row_count
-from monitor.concept import ConceptDrift, ConceptMonitor
+from monitor.columns import Columns, Rows, as_rows, row_count
+from monitor.concept import ConceptMonitor
 from monitor.config import MonitorConfig
-from monitor.counting import batch_cells, check_batch, sketch_bits
 from monitor.detectors import LossDetector
+from monitor.engine import Engine
 from monitor.errors import StateError
-from monitor.fitting import Values, compare_rows, feature_of, fit_reference, prediction_column
+from monitor.fitting import Values, compare_rows, fit_reference
 from monitor.infer import infer_schema
 from monitor.layout import Role
-from monitor.machine import Machine
 from monitor.observation import Observation
 from monitor.panes import Pane
-from monitor.recorder import Recorder
 from monitor.reference import Reference
 from monitor.report import SkewReport
 from monitor.schema import Schema
 from monitor.snapshot import Snapshot, read_snapshot, write_snapshot
-from monitor.trigger import Action
 from monitor.warmup import WarmUp
 
 
-class Monitor:
+class Monitor(Engine):
     """Watches one stream: its schema, its values, its loss; and says what it wants done.
 
     Without a reference the monitor makes one, and a schema where there is none, of its first
@@ -54,6 +50,8 @@ class Monitor:
         The state machine, to be told when a training starts and ends; the monitor of the loss.
     report
         The tests of the last closed pane.
+    recorder
+        The open pane; None during the warm-up.
 
     Examples
     --------
@@ -72,27 +70,8 @@ class Monitor:
         reference: Reference | None = None,
         detector: LossDetector | None = None,
     ) -> None:
-        self.config = config or MonitorConfig()
-        self.schema = schema
-        self.concept = ConceptMonitor(self.config.concept, detector)
-        self.trigger = Machine(self.config.trigger)
-        self.report: SkewReport | None = None
-        self._seen = 0
-        self._recorder: Recorder | None = None
-        self._assessor = Assessor(self.config, self.trigger)
+        super().__init__(config, schema=schema, reference=reference, detector=detector)
         self._warmup = WarmUp(self.config.warmup_events)
-        if reference is not None:
-            self._use(reference)
-
-    @property
-    def reference(self) -> Reference | None:
-        """What current events are compared with; None during the warm-up."""
-        return self._assessor.reference
-
-    @property
-    def panes(self) -> tuple[Pane, ...]:
-        """The last closed panes, oldest first."""
-        return tuple(self._assessor.closed)
 
     def fit(
         self,
@@ -179,76 +158,11 @@ class Monitor:
         rows = row_count(events)
         numbers = range(self._seen, self._seen + rows)
         when = np.asarray(numbers if times is None else times, dtype=np.float64)
-        if self._recorder is None:
+        if self.recorder is None:
             return self._warm_up(events, when, predictions, now)
-        self._seen += rows
-        schema, layout = self.schema or Schema(()), self._recorder.layout
-        batch = check_batch(events, schema)
-        cells = batch_cells(layout, batch, prediction_column(layout, predictions))
-        closed = self._recorder.record(batch, cells, when, sketch_bits(batch, schema))
-        panes = []
-        for pane in closed:
-            at, level = pane.last if now is None else now, self.concept.take_level()
-            panes.append(self._assessor.assess(pane, schema, concept=level, now=at))
-            self.report = panes[-1].report
-        return Observation(batch.errors, batch.anomalies, tuple(panes))
-
-    def observe_labels(
-        self,
-        labels: Values,
-        times: Sequence[float] | FloatArray,
-        *,
-        losses: Sequence[float] | FloatArray | None = None,
-    ) -> tuple[ConceptDrift, ...]:
-        """Take in labels as they arrive, with the losses of the predictions they belong to.
-
-        Parameters
-        ----------
-        labels
-            Shape (labels,); counted where the reference has labels.
-        times, losses
-            Event times in seconds; losses of the champion, not negative. Shape (labels,).
-
-        Returns
-        -------
-        tuple of ConceptDrift
-            What was found; the trigger reads it when the next pane closes.
-        """
-        recorder = self._recorder
-        if recorder is not None and ("label", "label") in recorder.layout.index:
-            bins = recorder.layout.columns[recorder.layout.index["label", "label"]].bins
-            recorder.count("label", bins.cells(check(labels, feature_of("label", bins))))
-        if losses is None:
-            return ()
-        return self.concept.observe(losses, times)
-
-    def promote(self, reference: Reference) -> None:
-        """Go on with the reference of a newly promoted model, and watch its loss from anew.
-
-        Parameters
-        ----------
-        reference
-            For instance `Reference.of_panes` of the panes it was trained on. Panes of another
-            layout, closed or open, are let go, as they cannot be compared.
-        """
-        self._use(reference)
-        self.concept.reset()
-
-    def correct(self, schema: Schema, now: float) -> tuple[Action, ...]:
-        """Go on with another schema; a halt ends.
-
-        Parameters
-        ----------
-        schema, now
-            The corrected one, and seconds since the epoch.
-
-        Returns
-        -------
-        tuple of Action
-            What is wanted: to resume, after a halt.
-        """
-        self.schema = schema
-        return self.trigger.corrected(now)
+        batch = self.check(events)
+        panes = self.count(batch, when, predictions=predictions, now=now)
+        return Observation(batch.errors, batch.anomalies, panes)
 
     def snapshot(self, *, with_reference: bool = True) -> dict[str, Any]:
         """Give the whole state as plain data that any JSON writer takes.
@@ -268,9 +182,9 @@ class Monitor:
             Snapshot(
                 schema=self.schema,
                 reference=self.reference if with_reference else None,
-                open=self._recorder.open if self._recorder else Pane(),
+                open=self.recorder.open if self.recorder else Pane(),
                 closed=self.panes,
-                key=self._recorder.key if self._recorder else None,
+                key=self.recorder.key if self.recorder else None,
                 index=self._assessor.index,
                 seen=self._seen,
                 trigger=self.trigger.memory,
@@ -314,18 +228,12 @@ class Monitor:
             detector=detector,
         )  # fmt: skip
         monitor.concept = ConceptMonitor.restore(stored.concept, monitor.config.concept, detector)
-        if monitor._recorder is not None:
-            monitor._recorder.open, monitor._recorder.key = stored.open, stored.key
+        if monitor.recorder is not None:
+            monitor.recorder.open, monitor.recorder.key = stored.open, stored.key
         monitor._assessor.closed.extend(stored.closed)
         monitor._assessor.index, monitor._seen = stored.index, stored.seen
         monitor.trigger.memory, monitor._warmup.kept = stored.trigger, stored.warmup
         return monitor
-
-    def _use(self, reference: Reference) -> None:
-        layout = reference.layout
-        if self._recorder is None or self._recorder.layout.fingerprint != layout.fingerprint:
-            self._recorder = Recorder(layout, self.config.panes)
-        self._assessor.use(reference)
 
     def _warm_up(
         self,

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import numpy as np
 
-from monitor.arrays import FloatArray
+from monitor.arrays import FloatArray, IntArray
 from monitor.errors import DamagedError
 
 # Sums of floats depend on their order; whole millionths do not, so that counts merge exactly.
@@ -26,6 +26,8 @@ AGES: tuple[tuple[str, float], ...] = (
     (">=7d", float("inf")),
 )
 SEGMENTS_MAX = 1000
+_OTHER = "(other)"
+_AGE_LIMITS = np.array([limit for _, limit in AGES])
 LabelFate = Literal["orphaned", "late", "duplicate", "conflicting"]
 Key = tuple[str, str, str, str]
 K = TypeVar("K", bound=str)
@@ -167,9 +169,9 @@ class Performance:
         """Give the counts as plain data."""
         return {
             "scores": [[*key, s.count, s.loss] for key, s in sorted(self.scores.items())],
-            "delays": dict(self.delays),
+            "delays": dict(sorted(self.delays.items())),
             "predictions": self.predictions,
-            "fates": dict(self.fates),
+            "fates": dict(sorted(self.fates.items())),
         }
 
     @classmethod
@@ -229,24 +231,40 @@ def score_batch(
     >>> score_batch({"champion": [1.0]}, ages=[0.5]).score("champion").count
     1
     """
-    names = [age_of(age) for age in ages]
-    groups = {("", ""): np.arange(len(names))}
-    for feature, labels in (segments or {}).items():
-        found: dict[str, list[int]] = {}
-        for row, value in enumerate(labels):
-            known = value in found or len(found) < SEGMENTS_MAX
-            found.setdefault(value if known else "(other)", []).append(row)
-        groups.update({(feature, value): np.array(rows) for value, rows in found.items()})
-    by_age = {age: np.array([name == age for name in names]) for age in dict.fromkeys(names)}
+    cells = np.searchsorted(_AGE_LIMITS, np.asarray(ages, dtype=np.float64), side="right")
+    cells = np.minimum(cells, len(AGES) - 1)
+    whole = {model: _millionths(values) for model, values in losses.items()}
     scores: dict[Key, Score] = {}
-    for model, values in losses.items():
-        x = np.nan_to_num(np.asarray(values, np.float64), nan=LOSS_MAX, posinf=LOSS_MAX)
-        whole = np.rint(np.clip(x, -LOSS_MAX, LOSS_MAX) * UNIT).astype(np.int64)
-        for (feature, value), rows in groups.items():
-            for age, of_age in by_age.items():
-                some = rows[of_age[rows]]
-                if len(some):
-                    key = (model, feature, value, age)
-                    scores[key] = Score(len(some), sum(whole[some].tolist()))
-    delays = {age: int(of_age.sum()) for age, of_age in by_age.items()}
-    return Performance(scores=scores, delays=delays)
+    for feature, labels in {"": [""] * len(cells), **(segments or {})}.items():
+        names, codes = _coded(labels)
+        cell = codes * len(AGES) + cells
+        size = len(names) * len(AGES)
+        counts = np.bincount(cell, minlength=size)
+        for model, values in whole.items():
+            sums = np.zeros(size, dtype=np.int64)
+            np.add.at(sums, cell, values)
+            for at in np.flatnonzero(counts).tolist():
+                key = (model, feature, names[at // len(AGES)], AGES[at % len(AGES)][0])
+                scores[key] = Score(int(counts[at]), int(sums[at]))
+    delays = np.bincount(cells, minlength=len(AGES)).tolist()
+    named = zip(AGES, delays, strict=True)
+    return Performance(scores=scores, delays={name: n for (name, _), n in named if n})
+
+
+def _millionths(losses: Sequence[float] | FloatArray) -> IntArray:
+    x = np.nan_to_num(np.asarray(losses, np.float64), nan=LOSS_MAX, posinf=LOSS_MAX)
+    return np.rint(np.clip(x, -LOSS_MAX, LOSS_MAX) * UNIT).astype(np.int64)
+
+
+def _coded(labels: Sequence[str]) -> tuple[list[str], IntArray]:
+    """Give each segment a number, in order; those beyond the limit share `(other)`."""
+    codes: dict[str, int] = {}
+    for label in labels:
+        if label not in codes and len(codes) < SEGMENTS_MAX:
+            codes[label] = len(codes)
+    beyond = set(labels) - set(codes)
+    if beyond:
+        codes.setdefault(_OTHER, len(codes))
+    names = list(codes)
+    codes |= dict.fromkeys(beyond, codes.get(_OTHER, 0))
+    return names, np.fromiter((codes[label] for label in labels), np.int64, len(labels))

@@ -80,6 +80,26 @@ class Recorder:
             if stretch.closes:
                 yield self._close()
 
+    def until_close(self, times: FloatArray) -> int:
+        """Tell how far the next events reach until a pane closes.
+
+        Parameters
+        ----------
+        times
+            Event times in seconds, shape (rows,).
+
+        Returns
+        -------
+        int
+            Number of leading events with which the first pane closes; `rows + 1` for none.
+        """
+        for stretch in cut(times, self.open.events, self.key, self.config):
+            if stretch.opens:
+                return int(stretch.rows.start) + 1
+            if stretch.closes:
+                return int(stretch.rows.stop)
+        return len(times) + 1
+
     def count(self, role: Role, cells: IntArray) -> None:
         """Count values of a role that come apart from the events, such as labels.
 

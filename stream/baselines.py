@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stream.config import Task
 from stream.labels import Label
+from stream.sections import Task
 
 
 def baseline_names(task: Task) -> tuple[str, str]:

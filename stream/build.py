@@ -12,6 +12,7 @@ from stream.line import Line
 from stream.pipelines.factory import load_factory
 from stream.pipelines.read import read_metrics, read_pipeline
 from stream.pipelines.tasks import check_task
+from stream.schema_file import SchemaFile
 
 
 def line_factory(config: Config, where: str = "riverrun.toml") -> Callable[[str], Line]:
@@ -27,7 +28,7 @@ def line_factory(config: Config, where: str = "riverrun.toml") -> Callable[[str]
     Raises
     ------
     ConfigError
-        With every mistake in pipeline (or factory) and metrics.
+        With every mistake in pipeline (or factory) and metrics; or in the schema's file.
 
     Examples
     --------
@@ -40,9 +41,10 @@ def line_factory(config: Config, where: str = "riverrun.toml") -> Callable[[str]
     0
     """
     model, metrics = build_model(config, where)
+    schema = SchemaFile(config, where).read()
 
     def make_line(version: str) -> Line:
-        return Line(config, deepcopy(model), deepcopy(metrics), version)
+        return Line(config, deepcopy(model), deepcopy(metrics), version, schema)
 
     return make_line
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream.config import CheckpointSection
+from stream.sections import CheckpointSection
 
 
 class Cadence:

@@ -22,6 +22,8 @@ class Counts(msgspec.Struct):
         Those of them that the API predicted first.
     learned
         Events that the model learned from.
+    unlearned
+        Events that it would have learned from, had the monitor not paused learning.
     repeated
         Events dropped because their id came before.
     dead_lettered
@@ -45,6 +47,7 @@ class Counts(msgspec.Struct):
     predicted: int = 0
     served: int = 0
     learned: int = 0
+    unlearned: int = 0
     repeated: int = 0
     dead_lettered: int = 0
     matched: int = 0

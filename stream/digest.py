@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from stream.learner import Prediction
+from stream.watching.state import write_watch
 
 if TYPE_CHECKING:
     from stream.line import Line
@@ -26,8 +27,8 @@ def state_digest(line: Line, scores: Mapping[str, Any] | None = None) -> str:
     """Return the digest of a line's learned state, in 64 hexadecimal digits.
 
     It covers what the model predicts for the probes, every counter, the scores over the whole
-    stream, the offsets, event time, and the ends of what waits and what is settled. It does not
-    cover how often the process was started, or when.
+    stream, the offsets, event time, the ends of what waits and what is settled, and all that the
+    monitor remembers. It does not cover how often the process was started, or when.
 
     Parameters
     ----------
@@ -46,6 +47,7 @@ def state_digest(line: Line, scores: Mapping[str, Any] | None = None) -> str:
         "version": line.version,
         "waiting": [line.pending.ends(), line.early.ends()],
         "settled": line.settled.ends(),
+        "watch": None if line.watch is None else sha256(write_watch(line.watch)).hexdigest(),
     }
     return sha256(msgspec.json.encode(state, order="sorted")).hexdigest()
 

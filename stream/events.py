@@ -12,9 +12,9 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from stream.config import EventSection
 from stream.labels import Label, LabelReader
 from stream.records import Record
+from stream.sections import EventSection
 
 Features = dict[str, str | int | float | bool | None]
 Scalar = str | int | float | bool | None

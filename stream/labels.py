@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite
 
-from stream.config import Task
+from stream.sections import Task
 
 Label = bool | int | float | str
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any, cast
 
-from stream.config import Task
 from stream.events import Features
 from stream.labels import Label
+from stream.sections import Task
 
 Prediction = bool | float | dict[str, float] | str | int | None
 """What was predicted, in the plainest form that keeps all of it.
@@ -92,6 +92,21 @@ def decide(task: Task, prediction: Prediction) -> Label | None:
     if isinstance(prediction, dict):
         return max(prediction, key=prediction.__getitem__) if prediction else None
     return prediction
+
+
+def plain(task: Task, said: Prediction) -> Label | None:
+    """Return a prediction or a label as one value that the monitor can count.
+
+    Examples
+    --------
+    >>> plain("binary", 0.75), plain("multiclass", {"a": 0.9, "b": 0.1}), plain("multiclass", 3)
+    (0.75, 'a', '3')
+    """
+    if isinstance(said, dict):
+        return decide(task, said) if said else None
+    if task == "multiclass" and said is not None:
+        return str(said)
+    return said
 
 
 def probabilities(task: Task, prediction: Prediction) -> dict[str, float] | None:

@@ -1,36 +1,40 @@
 """The line: records in, a step out. The pure core of the worker.
 
-One record after another: decode, predict, let the prediction wait, and when its label comes score
-it and learn. No clock, no randomness, no I/O: the same records from the same state give the same
+Segment by segment, up to where a pane of the monitor ends: decode and judge all events, then one
+record after another: predict, let the prediction wait, and when its label comes score it and learn.
+No clock, no randomness, no I/O: the same records from the same state give the same
 state, however they are cut into batches. What must happen outside comes back as a ``Step``.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
-from hashlib import blake2b
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
-import msgspec
-
+from monitor.schema import Schema
 from stream.baselines import Baselines
 from stream.config import Config
 from stream.counts import Counts
-from stream.events import Decoder, Event, Features, Rejected, Served
+from stream.events import Decoder, Event, Features, LabelMessage, Rejected, Served
 from stream.labels import Label, LabelReader
 from stream.learner import Learner, Prediction
 from stream.records import Offsets, Record, TopicPartition
 from stream.scores import Scores
 from stream.settled import Settled
-from stream.step import DeadLetter, PredictionRow, Step
+from stream.step import DeadLetter, PredictionRow, Step, features_hash
 from stream.waiting import EarlyLabel, Pending, Waiting
+from stream.watching.labelled import Labelled
+from stream.watching.settings import make_watch
+from stream.watching.watch import Watch
 
 PROBES = 16
 """Events whose features are kept, to compare models by what they predict."""
 
 MAX_CLASSES = 1_000
 """Distinct labels that a multiclass stream may have."""
+
+Decoded = Event | LabelMessage | Rejected
 
 _MAX_EARLY = 100_000
 _NEVER = 1 << 62  # the event time of a label that came before any event
@@ -49,10 +53,22 @@ class Line:
         River metrics by name, not yet updated.
     version
         Name of the model version, such as ``v1``.
+    schema
+        What events must be; without one it is inferred from the first of them.
+
+    Attributes
+    ----------
+    watch
+        The monitor; None where it is switched off.
     """
 
     def __init__(
-        self, config: Config, model: Any, metrics: dict[str, Any], version: str = "v1"
+        self,
+        config: Config,
+        model: Any,
+        metrics: dict[str, Any],
+        version: str = "v1",
+        schema: Schema | None = None,
     ) -> None:
         self.config = config
         self.version = version
@@ -71,6 +87,7 @@ class Line:
         self.arrivals = 0
         self._decoder = Decoder(config.event, LabelReader(config.model.task, config.model.classes))
         self._labels_topic = config.labels_topic
+        self.watch: Watch | None = make_watch(config, version, self._decoder.features_of, schema)
 
     @property
     def learned_offset(self) -> int:
@@ -94,49 +111,79 @@ class Line:
             ``step.halt`` says so, and the records from there on were not touched.
         """
         step = Step()
+        decoded = [self._decode(record) for record in records]
+        start = 0
+        while start < len(records) and step.halt is None:
+            stop = self.watch.segment(decoded, start) if self.watch else len(records)
+            self._segment(records[start:stop], decoded[start:stop], now, step)
+            start = stop
+        return step
+
+    def _decode(self, record: Record) -> Decoded:
+        if record.topic == self._labels_topic:
+            return self._decoder.label(record)
+        return self._decoder.event(record)
+
+    def _segment(
+        self, records: Sequence[Record], decoded: Sequence[Decoded], now: int, step: Step
+    ) -> None:
+        events = [found for found in decoded if isinstance(found, Event)]
+        verdicts = enumerate(self.watch.judge(events) if self.watch else [None] * len(events))
         learned_offset = self.learned_offset
-        for record in records:
-            place = TopicPartition(record.topic, record.partition)
-            rejected = (
-                self._label(record)
-                if record.topic == self._labels_topic
-                else self._event(record, learned_offset, now, step)
-            )
+        for record, found in zip(records, decoded, strict=True):
+            if record.topic == self._labels_topic:
+                rejected = self._label(found)
+            else:
+                rejected = self._event(record, found, verdicts, learned_offset, now, step)
             if rejected is None:
                 self.recent.append(False)
             else:
                 self._reject(record, rejected, step)
+            place = TopicPartition(record.topic, record.partition)
             before = self.offsets.get(place, 0)
             self.offsets[place] = record.offset + 1
             learned_offset += record.offset + 1 - before
             if rejected is not None and (halt := self._over_the_limit(rejected)) is not None:
                 step.halt = halt
                 break
-        return step
+        if self.watch is not None:
+            step.findings += self.watch.close()
 
-    def _event(self, record: Record, learned_offset: int, now: int, step: Step) -> Rejected | None:
+    def _event(
+        self,
+        record: Record,
+        event: Decoded,
+        verdicts: Iterator[tuple[int, Rejected | None]],
+        learned_offset: int,
+        now: int,
+        step: Step,
+    ) -> Rejected | None:
         counts = self.counts
         counts.events += 1
-        event = self._decoder.event(record)
-        if isinstance(event, Rejected):
-            return event
+        if not isinstance(event, Event):
+            return cast("Rejected", event)
+        row, rejected = next(verdicts)
         key = event.id
         if key in self.settled or key in self.pending:
             counts.repeated += 1
             return None
+        if rejected is not None:
+            self._note(row, event, record, None)
+            return rejected
         if len(self.probes) < PROBES:
             self.probes.append(dict(event.features))
-        prediction: Prediction
         if event.served is None:
             try:
                 prediction = self.learner.predict(event.features)
             except Exception as error:  # noqa: BLE001 (a model's error ends the event, not us)
+                self._note(row, event, record, None)
                 return _model_error("predict", error)
             served = Served(prediction, self.version, learned_offset)
         else:
             served = event.served
             counts.served += 1
         counts.predicted += 1
+        self._note(row, event, record, served.prediction)
         step.predictions.append(
             PredictionRow(
                 record=record,
@@ -151,6 +198,11 @@ class Line:
         rejected = self._wait_or_settle(record, event, served.prediction)
         self._advance(event.time)
         return rejected
+
+    def _note(self, row: int, event: Event, record: Record, prediction: Prediction) -> None:
+        if self.watch is not None:
+            value = record.value or b""
+            self.watch.note(row, event, value, prediction, self.counts.learned)
 
     def _wait_or_settle(
         self, record: Record, event: Event, prediction: Prediction
@@ -167,7 +219,8 @@ class Line:
             else:
                 self._count_again(label, early.label)
         if label is not None:
-            return self._settle(event.id, label, prediction, said, event.features) or rejected
+            settled = self._settle(event.id, label, prediction, said, event.features, event.time)
+            return settled or rejected
         self.arrivals += 1
         self.pending.add(
             Pending(event.id, self.arrivals, event.time, 0, record.value or b"", prediction, said)
@@ -177,15 +230,15 @@ class Line:
             self.settled.add(evicted.id, None)
         return rejected
 
-    def _label(self, record: Record) -> Rejected | None:
+    def _label(self, message: Decoded) -> Rejected | None:
         self.counts.label_messages += 1
-        message = self._decoder.label(record)
-        if isinstance(message, Rejected):
-            return message
+        if not isinstance(message, LabelMessage):
+            return cast("Rejected", message)
         key, label = message.id, message.label
         if (pending := self.pending.pop(key)) is not None:
             features = self._decoder.features_of(pending.value)
-            return self._settle(key, label, pending.prediction, pending.baselines, features)
+            said = pending.baselines
+            return self._settle(key, label, pending.prediction, said, features, pending.time)
         if key in self.settled:
             self._count_again(self.settled.label(key), label)
         elif (early := self.early.get(key)) is not None:
@@ -201,8 +254,9 @@ class Line:
         prediction: Prediction,
         said: tuple[Label | None, Label | None],
         features: Features,
+        time: int,
     ) -> Rejected | None:
-        """Score a prediction by its label, and learn from the event."""
+        """Score a prediction by its label, and learn from the event; ``time`` is the event's."""
         self.counts.matched += 1
         self.settled.add(key, label)
         if self._is_one_class_too_many(label):
@@ -211,11 +265,17 @@ class Line:
             )
         self.scores.update(label, prediction, said)
         self.baselines.learn(label)
+        if self.watch is not None:
+            age = max(0, (self.watermark or time) - time)
+            self.watch.note_label(Labelled(features, label, prediction, said, time, age))
         if self.learner.learns_without_label:
             return None
         return self._learn(features, label)
 
     def _learn(self, features: Features, label: Label | None) -> Rejected | None:
+        if self.watch is not None and self.watch.is_halted:
+            self.counts.unlearned += 1
+            return None
         try:
             self.learner.learn(features, label)
         except Exception as error:  # noqa: BLE001 (as for predict: reported, never fatal)
@@ -269,18 +329,6 @@ class Line:
             f"dead_letters.max_share = {limit.max_share:g} allows; most often {common}; the last: "
             f"{rejected.message}. Mend what produces them, or the configuration, and start again"
         )
-
-
-def features_hash(features: Features) -> str:
-    """Return a short digest of the features as the model saw them, in 16 hexadecimal digits.
-
-    Examples
-    --------
-    >>> features_hash({"b": 1, "a": "x"}) == features_hash({"a": "x", "b": 1})
-    True
-    """
-    text = msgspec.json.encode(features, order="sorted")
-    return blake2b(text, digest_size=8).hexdigest()
 
 
 def _model_error(stage: str, error: Exception) -> Rejected:

@@ -14,9 +14,9 @@ from math import isfinite
 from typing import Any, cast
 
 from stream.baselines import baseline_names
-from stream.config import Task
 from stream.labels import Label
 from stream.learner import Prediction, decide
+from stream.sections import Task
 
 Said = tuple[Label | None, Label | None]
 """What the two baselines said."""

@@ -8,56 +8,31 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from stream.checkpoint import (
+    MODEL_PART,
+    STATE_PART,
+    VIEW_PART,
+    WATCH_PART,
+    Chunks,
+    ChunkWrite,
+    Snapshot,
+)
 from stream.counts import Counts
 from stream.records import TopicPartition
 from stream.settled import Settlement
 from stream.waiting import Chunk, EarlyLabel, Pending
+from stream.watching.state import read_reference, restore_watch, write_reference, write_watch
+from stream.watching.summary import view_of
 
 if TYPE_CHECKING:
     from stream.line import Line
 
-FORMAT = 1
-"""Rises when a checkpoint of this code cannot be read by the code before, or the other way."""
-
-MODEL_PART = "model"
-STATE_PART = "state"
-
-Chunks = Mapping[str, Sequence[tuple[int, bytes]]]
-"""By kind: numbers and bytes of the chunks, oldest first."""
-
-
-class ChunkWrite(msgspec.Struct, frozen=True):
-    """One chunk to write: its bytes (None for nothing new), and the oldest still needed."""
-
-    data: bytes | None
-    first: int
-
-
-class Snapshot(msgspec.Struct, frozen=True):
-    """What one checkpoint holds.
-
-    Parameters
-    ----------
-    offsets
-        Next offset by partition, as ``topic-partition`` text.
-    version
-        The model version.
-    parts
-        Whole blobs by name.
-    chunks
-        Changes by kind.
-    """
-
-    offsets: dict[str, int]
-    version: str
-    parts: dict[str, bytes]
-    chunks: dict[str, ChunkWrite]
-
+_ALL = 1 << 62  # a chunk number after all there will be
 
 _pending = msgspec.msgpack.Decoder(Chunk[Pending])
 _early = msgspec.msgpack.Decoder(Chunk[EarlyLabel])
@@ -81,15 +56,29 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
         "recent": list(line.recent),
         "arrivals": line.arrivals,
     }
+    parts: dict[str, bytes] = {}
+    chunks: dict[str, ChunkWrite] = {}
+    reference: bytes | None = None
+    watch = line.watch
+    if watch is not None:
+        state["detector"] = watch.monitor.concept.detector
+        parts |= {WATCH_PART: write_watch(watch), VIEW_PART: view_of(watch)}
+        reference = None if watch.reference is None else write_reference(watch.reference)
+        chunks["first"] = ChunkWrite(watch.first.changes(), _ALL if watch.is_warm else 0)
+        chunks["reference"] = ChunkWrite(reference, 0 if reference is None else _ALL)
     snapshot = Snapshot(
         offsets={str(place): offset for place, offset in line.offsets.items()},
         version=line.version,
-        parts={MODEL_PART: pickle.dumps(line.learner, 5), STATE_PART: pickle.dumps(state, 5)},
-        chunks={
+        parts=parts
+        | {MODEL_PART: pickle.dumps(line.learner, 5), STATE_PART: pickle.dumps(state, 5)},
+        chunks=chunks
+        | {
             "pending": _write(pending, pending.first, bool(pending.added or pending.removed)),
             "early": _write(early, early.first, bool(early.added or early.removed)),
             "settled": _write(settled, settled_first, bool(settled)),
         },
+        panes=() if watch is None else tuple(watch.rows),
+        reference=reference,
     )
     return snapshot, {"pending": pending, "early": early, "settled": (settled, settled_first)}
 
@@ -100,6 +89,8 @@ def mark_committed(line: Line, changes: Mapping[str, Any], number: int) -> None:
     line.early.committed(changes["early"], number)
     settled, first = changes["settled"]
     line.settled.committed(len(settled), first, number)
+    if line.watch is not None:
+        line.watch.mark_committed()
 
 
 def restore(line: Line, snapshot: Snapshot, chunks: Chunks) -> None:
@@ -130,6 +121,15 @@ def restore(line: Line, snapshot: Snapshot, chunks: Chunks) -> None:
     line.pending.restore([(n, _pending.decode(data)) for n, data in chunks.get("pending", [])])
     line.early.restore([(n, _early.decode(data)) for n, data in chunks.get("early", [])])
     line.settled.restore([(n, _settled.decode(data)) for n, data in chunks.get("settled", [])])
+    if line.watch is not None and (data := snapshot.parts.get(WATCH_PART)) is not None:
+        made = [read_reference(data) for _, data in chunks.get("reference", [])]
+        restore_watch(
+            line.watch,
+            data,
+            reference=made[-1] if made else None,
+            detector=state.get("detector"),
+            first=list(chunks.get("first", [])),
+        )
 
 
 def load_learner(part: bytes) -> Any:

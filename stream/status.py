@@ -6,6 +6,7 @@ from typing import Any
 
 from stream.digest import state_digest
 from stream.line import Line
+from stream.watching.summary import summary_of
 
 
 def status_of(line: Line, rolling: dict[str, Any] | None) -> dict[str, Any]:
@@ -30,6 +31,7 @@ def status_of(line: Line, rolling: dict[str, Any] | None) -> dict[str, Any]:
             "predicted": counts.predicted,
             "served": counts.served,
             "learned": counts.learned,
+            "unlearned": counts.unlearned,
             "repeated": counts.repeated,
             "dead_lettered": counts.dead_lettered,
             "pending": len(line.pending),
@@ -50,6 +52,7 @@ def status_of(line: Line, rolling: dict[str, Any] | None) -> dict[str, Any]:
         "scored": line.scores.scored,
         "unscored": line.scores.unscored,
         "rolling": {"window": line.config.model.window, "scores": rolling},
+        "monitor": None if line.watch is None else summary_of(line.watch),
         "offsets": {str(place): offset for place, offset in line.offsets.items()},
         "learned_offset": line.learned_offset,
         "watermark": line.watermark,

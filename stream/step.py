@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
-from stream.config import Task
-from stream.events import Rejected, Served
+from stream.events import Features, Rejected, Served
 from stream.learner import decide, probabilities
 from stream.records import NewRecord, Record
+from stream.sections import Task
+from stream.watching.findings import Finding
 
 SOURCE_TOPIC = "riverrun-source-topic"
 SOURCE_PARTITION = "riverrun-source-partition"
@@ -58,12 +60,15 @@ class Step(msgspec.Struct):
     ----------
     predictions, dead_letters
         To publish, in order.
+    findings
+        What the monitor found.
     halt
         Why the worker must stop after this step, or None.
     """
 
     predictions: list[PredictionRow] = []
     dead_letters: list[DeadLetter] = []
+    findings: list[Finding] = []
     halt: str | None = None
 
 
@@ -100,6 +105,18 @@ def answer_details(task: Task, served: Served) -> dict[str, Any]:
         "model_version": served.model_version,
         "learned_offset": served.learned_offset,
     }
+
+
+def features_hash(features: Features) -> str:
+    """Return a short digest of the features as the model saw them, in 16 hexadecimal digits.
+
+    Examples
+    --------
+    >>> features_hash({"b": 1, "a": "x"}) == features_hash({"a": "x", "b": 1})
+    True
+    """
+    text = msgspec.json.encode(features, order="sorted")
+    return blake2b(text, digest_size=8).hexdigest()
 
 
 def source_headers(record: Record) -> tuple[tuple[str, bytes], ...]:

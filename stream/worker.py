@@ -12,21 +12,24 @@ import structlog
 from stream.cadence import Cadence
 from stream.clock import Clock
 from stream.config import Config
-from stream.errors import HaltedError
+from stream.errors import ConfigError, HaltedError
 from stream.line import Line
 from stream.log import Log, Sink, Source
 from stream.publisher import Publisher
 from stream.records import Record
 from stream.recovery import Recovery
+from stream.schema_file import SchemaFile
 from stream.snapshot import mark_committed, take_snapshot
 from stream.status import status_of
 from stream.storage.identity import identity_of
 from stream.storage.store import Store
+from stream.watching.findings import Finding
 
 _log = structlog.get_logger("riverrun.worker")
 
 _POLL_SECONDS = 0.25
 _ROLLING_SECONDS = 5.0
+_SCHEMA_SECONDS = 1.0
 _BATCH_SECONDS = 0.25
 _SMALLEST_BATCH, _LARGEST_BATCH = 16, 2_000
 
@@ -79,6 +82,9 @@ class Worker:
         self._rolling_at = float("-inf")
         self._rolling_of = 0
         self._idle = False
+        self._news: list[tuple[str, dict[str, Any]]] = []
+        self._schema_file = SchemaFile(config)
+        self._schema_at = float("-inf")
         self._batch = _SMALLEST_BATCH
         self.idle_seconds = 0.0
         self.commit_seconds = 0.0
@@ -146,6 +152,7 @@ class Worker:
         LogError, StoreError
         """
         while not should_stop():
+            self._look_for_a_schema()
             polled = self._clock.monotonic()
             records = self._source.poll(self._batch, _POLL_SECONDS)
             self._idle = not records
@@ -183,7 +190,10 @@ class Worker:
             now=self._clock.now(),
             keep=self._config.checkpoint.keep,
             replace=not self._restored,
+            panes_kept=self._config.monitor.panes_kept,
+            happened=self._news,
         )
+        self._news = []
         self._number, self._restored, self._dirty = number, True, False
         mark_committed(self.line, changes, number)
         self._source.commit(self.line.offsets)
@@ -197,10 +207,37 @@ class Worker:
         step = self.line.handle(records, round(self._clock.now() * 1000))
         self._dirty = True
         self._publisher.publish(step)
+        self._tell(step.findings)
         self._fit_batch(len(records), self._clock.monotonic() - started)
         if step.halt is not None:
             self.checkpoint()
             raise HaltedError(step.halt)
+
+    def _look_for_a_schema(self) -> None:
+        """Go on with a schema that a person has changed meanwhile; one that is wrong is told."""
+        now, watch = self._clock.monotonic(), self.line.watch
+        if watch is None or now - self._schema_at < _SCHEMA_SECONDS:
+            return
+        self._schema_at = now
+        try:
+            schema = self._schema_file.changed()
+        except ConfigError as error:
+            _log.error("schema_file", message=str(error))
+            self._news.append(("schema_refused", {"message": str(error)}))
+            return
+        if schema is not None and schema != watch.monitor.schema:
+            self._tell(watch.correct(schema, self.line.watermark or 0))
+            self._dirty = True
+
+    def _tell(self, findings: list[Finding]) -> None:
+        """Say what the monitor found; what a rebuild finds again was said before."""
+        if self._is_behind():
+            return
+        for finding in findings:
+            if finding.is_news:
+                detail = finding.detail()
+                _log.warning(finding.kind, **detail)
+                self._news.append((finding.kind, detail))
 
     def _fit_batch(self, handled: int, seconds: float) -> None:
         """Keep a turn near a quarter of a second, so that a slow model still stops in time."""

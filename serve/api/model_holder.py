@@ -8,9 +8,10 @@ from threading import Event, Thread
 
 import structlog
 
+from stream.checkpoint import MODEL_PART
 from stream.errors import CheckpointDamagedError, StoreError
 from stream.learner import Learner
-from stream.snapshot import MODEL_PART, load_learner
+from stream.snapshot import load_learner
 from stream.storage.store import Identity, Store, StoredCheckpoint
 
 _log = structlog.get_logger("riverrun.api")

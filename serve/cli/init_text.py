@@ -11,7 +11,8 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from serve.tabular.guess import Guess
-from stream.config import DEFAULT_METRICS, Config, Task
+from stream.config import Config
+from stream.sections import DEFAULT_METRICS, Task
 from stream.units import format_duration, parse_duration
 
 _MODELS = {
@@ -136,6 +137,7 @@ def _examples(name: str, task: str) -> dict[str, dict[str, Any]]:
     return {
         "topics": {kind: f"{name}.{kind.replace('_', '-')}" for kind in kinds} | {"create": True},
         "event": {"id": "id", "time": "time"},
+        "monitor": {"schema_file": "schema.toml", "pane_span": "10m", "segments": ["region"]},
         "model": {
             "factory": "package.module:function",
             "metrics": list(DEFAULT_METRICS[usual]),

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
+from stream.checkpoint import Chunks, Snapshot
 from stream.errors import CheckpointDamagedError
-from stream.snapshot import Chunks, Snapshot
 from stream.storage.seal import is_sealed, seal
 from stream.storage.tables import belongs_to, chunks, parts
 

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select, update
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from stream.errors import ConfigError, Problem, StoreUnreachableError
-from stream.storage.tables import SCHEMA_VERSION, about, metadata
+from stream.storage.tables import LACKING_TABLES, SCHEMA_VERSION, about, metadata
 
 _BUSY_SECONDS = 10
 
@@ -119,14 +119,16 @@ def _prepare_sqlite(engine: Engine) -> None:
 
 
 def _check_version(connection: Connection, engine: Engine) -> None:
-    query = select(about.c.value).where(about.c.key == "schema")
+    query, wanted = select(about.c.value).where(about.c.key == "schema"), str(SCHEMA_VERSION)
     found = connection.execute(query).scalar_one_or_none()
     if found is None:
-        connection.execute(insert(about).values(key="schema", value=str(SCHEMA_VERSION)))
-    elif found != str(SCHEMA_VERSION):
+        connection.execute(insert(about).values(key="schema", value=wanted))
+    elif found in LACKING_TABLES:  # which were created just now
+        connection.execute(update(about).where(about.c.key == "schema").values(value=wanted))
+    elif found != wanted:
         raise StoreUnreachableError(
             f"store {shown(engine)} has tables of version {found}, this riverrun needs "
-            f"{SCHEMA_VERSION}; use the riverrun that wrote it, or another store"
+            f"{wanted}; use the riverrun that wrote it, or another store"
         )
 
 

@@ -7,9 +7,9 @@ import platform
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 
+from stream.checkpoint import FORMAT
 from stream.config import Config
 from stream.pipelines.read import canonical
-from stream.snapshot import FORMAT
 from stream.storage.store import Identity
 
 

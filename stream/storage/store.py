@@ -6,16 +6,17 @@ knows what the blobs mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, and_, delete, insert, select, update
 
+from stream.checkpoint import Chunks, Snapshot
 from stream.errors import FencedError
-from stream.snapshot import Chunks, Snapshot
 from stream.storage.blobs import Blobs
 from stream.storage.database import open_database, reading, shown, writing
+from stream.storage.history import History
 from stream.storage.tables import belongs_to, checkpoints, happenings, shards, versions
 
 SHARD = "all"
@@ -70,6 +71,11 @@ class Store:
         Whose they are.
     secret
         Signs and verifies the blobs; None for digests only.
+
+    Attributes
+    ----------
+    history
+        The monitor's panes and references.
     """
 
     def __init__(
@@ -79,6 +85,7 @@ class Store:
         self._stream = stream
         self._shard = shard
         self._blobs = Blobs(stream, shard, secret)
+        self.history = History(self._engine, stream, shard, secret)
         self.url = shown(self._engine)
 
     def close(self) -> None:
@@ -116,6 +123,8 @@ class Store:
         now: float,
         keep: int,
         replace: bool,
+        panes_kept: int = 10_000,
+        happened: Sequence[tuple[str, Mapping[str, Any]]] = (),
     ) -> None:
         """Write a checkpoint, all of it or nothing.
 
@@ -135,6 +144,10 @@ class Store:
             How many checkpoints stay.
         replace
             Whether everything stored before is replaced: for a state that does not continue it.
+        panes_kept
+            How many closed panes stay.
+        happened
+            Kind and detail of what a person should find afterwards.
 
         Raises
         ------
@@ -146,6 +159,7 @@ class Store:
             self._check(connection, claim)
             if replace:
                 self._forget_after(connection, 0)
+                self.history.begin_anew(connection)
             connection.execute(
                 insert(checkpoints).values(
                     **self._key(number),
@@ -160,6 +174,15 @@ class Store:
                 )
             )
             self._blobs.write(connection, number, snapshot)
+            if snapshot.panes:
+                self.history.write(connection, number, snapshot.panes)
+                self.history.forget(connection, panes_kept)
+            if snapshot.reference is not None:
+                self.history.write_reference(
+                    connection, number, snapshot.version, snapshot.reference, now
+                )
+            for kind, detail in happened:
+                self._happened(connection, kind, detail, now)
             self._write_version(connection, snapshot.version, reason, identity, now)
             connection.execute(update(shards).where(self._mine(shards)).values(last_number=number))
             self._forget(connection, keep)
@@ -206,15 +229,12 @@ class Store:
         with writing(self._engine) as connection:
             self._check(connection, claim)
             self._forget_after(connection, number)
+            self.history.go_back_to(connection, number)
 
     def record(self, kind: str, detail: Mapping[str, Any], now: float) -> None:
         """Write down something that a person should find afterwards."""
         with writing(self._engine) as connection:
-            connection.execute(
-                insert(happenings).values(
-                    stream=self._stream, at=now, kind=kind, detail=dict(detail)
-                )
-            )
+            self._happened(connection, kind, detail, now)
 
     def happenings(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return what was written down, newest first."""
@@ -243,6 +263,12 @@ class Store:
 
     def _mine(self, table: Any) -> Any:
         return belongs_to(table, self._stream, self._shard)
+
+    def _happened(
+        self, connection: Connection, kind: str, detail: Mapping[str, Any], now: float
+    ) -> None:
+        row = {"stream": self._stream, "at": now, "kind": kind, "detail": dict(detail)}
+        connection.execute(insert(happenings).values(**row))
 
     def _check(self, connection: Connection, claim: Claim) -> None:
         query = select(shards.c.epoch).where(self._mine(shards)).with_for_update()

@@ -18,7 +18,9 @@ from sqlalchemy import (
     and_,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+LACKING_TABLES = ("1",)
+"""Versions that differ only in tables they do not have."""
 
 metadata = MetaData()
 
@@ -91,6 +93,37 @@ versions = Table(
     Column("fingerprint", Text, nullable=False),
     Column("libraries", JSON, nullable=False),
 )
+
+panes = Table(
+    "panes",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("shard", String(128), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("pane", BigInteger, primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("layout", String(64), nullable=False),
+    Column("first", Float, nullable=False),
+    Column("last", Float, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("summary", JSON, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("scores", LargeBinary, nullable=False),
+)
+"""The monitor's closed panes; ``number`` is the checkpoint that they came with."""
+
+references = Table(
+    "references",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("version", String(64), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("seal", String(200), nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+"""What each version's events are compared with."""
 
 happenings = Table(
     "happenings",

@@ -49,6 +49,7 @@ def default_of(section: str, field: FieldInfo) -> str:
         return ""
     if any(type(m).__name__ == "BeforeValidator" for m in field.metadata) and value >= 1_000:
         return f'`"{format_duration(value)}"`'
+    value = list(value) if isinstance(value, tuple) else value
     return f"`{str(value).lower()}`" if isinstance(value, bool) else f"`{value}`"
 
 

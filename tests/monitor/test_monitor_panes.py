@@ -111,8 +111,8 @@ def test_partitions_add_up_to_the_whole_stream() -> None:
         closed = monitor.observe(rows, times).panes
         if closed:
             return closed[0].pane
-        assert monitor._recorder is not None
-        return monitor._recorder.open
+        assert monitor.recorder is not None
+        return monitor.recorder.open
 
     parts = [pane(EVENTS[k::3], TIMES[k::3]) for k in range(3)]
     assert merge(parts) == pane(EVENTS, TIMES)

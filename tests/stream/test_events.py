@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.config import EventSection
 from stream.events import SERVED_HEADER, Decoder, Event, Rejected, Served, parse_time
 from stream.labels import LabelReader
 from stream.records import Record
+from stream.sections import EventSection
 from tests.lines import as_bytes
 
 ROOT = Path(__file__).parents[2]

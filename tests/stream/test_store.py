@@ -6,13 +6,13 @@ import sqlite3
 
 import pytest
 
+from stream.checkpoint import ChunkWrite, Snapshot
 from stream.errors import (
     CheckpointDamagedError,
     ConfigError,
     FencedError,
     StoreUnreachableError,
 )
-from stream.snapshot import ChunkWrite, Snapshot
 from stream.storage.store import Identity, Store
 
 IDENTITY = Identity("f", 1, {"river": "0"})

@@ -1,0 +1,54 @@
+"""What one checkpoint holds, as plain data: the store writes it and knows no more of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from stream.watching.pane_row import PaneRow
+
+FORMAT = 2
+"""Rises when a checkpoint of this code cannot be read by the code before, or the other way."""
+
+MODEL_PART = "model"
+STATE_PART = "state"
+WATCH_PART = "watch"
+VIEW_PART = "view"
+
+Chunks = Mapping[str, Sequence[tuple[int, bytes]]]
+"""By kind: numbers and bytes of the chunks, oldest first."""
+
+
+class ChunkWrite(msgspec.Struct, frozen=True):
+    """One chunk to write: its bytes (None for nothing new), and the oldest still needed."""
+
+    data: bytes | None
+    first: int
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """What one checkpoint holds.
+
+    Parameters
+    ----------
+    offsets
+        Next offset by partition, as ``topic-partition`` text.
+    version
+        The model version.
+    parts
+        Whole blobs by name.
+    chunks
+        Changes by kind.
+    panes
+        Panes that closed since the last checkpoint, in order.
+    reference
+        The monitor's reference, where it is another than at the last checkpoint.
+    """
+
+    offsets: dict[str, int]
+    version: str
+    parts: dict[str, bytes]
+    chunks: dict[str, ChunkWrite]
+    panes: Sequence[PaneRow] = ()
+    reference: bytes | None = None

@@ -1,0 +1,194 @@
+"""The monitor's history: closed panes, and the references they are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Engine, RowMapping, and_, delete, insert, or_, select
+
+from stream.errors import CheckpointDamagedError
+from stream.storage.database import reading
+from stream.storage.seal import is_sealed, seal
+from stream.storage.tables import belongs_to, panes, references
+from stream.watching.pane_row import PaneRow
+
+
+class PaneKey(NamedTuple):
+    """Where a pane stands in the history, for paging."""
+
+    number: int
+    pane: int
+
+
+class StoredPane(msgspec.Struct, frozen=True):
+    """A pane of the history."""
+
+    key: PaneKey
+    row: PaneRow
+
+
+class History:
+    """The history of one shard. It is written inside the transaction of a checkpoint.
+
+    Parameters
+    ----------
+    engine
+        The store's.
+    stream, shard
+        Whose it is.
+    secret
+        Signs and verifies references; None for digests only.
+    """
+
+    def __init__(self, engine: Engine, stream: str, shard: str, secret: bytes | None) -> None:
+        self._engine = engine
+        self._stream = stream
+        self._shard = shard
+        self._secret = secret
+
+    def write(self, connection: Connection, number: int, rows: Sequence[PaneRow]) -> None:
+        """Add the panes that came with a checkpoint."""
+        if not rows:
+            return
+        mine = {"stream": self._stream, "shard": self._shard, "number": number}
+        values = [
+            mine
+            | {
+                "pane": row.index,
+                "version": row.version,
+                "layout": row.layout,
+                "first": row.first,
+                "last": row.last,
+                "events": row.events,
+                "errors": row.errors,
+                "summary": msgspec.to_builtins(row.summary),
+                "data": row.data,
+                "scores": row.scores,
+            }
+            for row in rows
+        ]
+        connection.execute(insert(panes), values)
+
+    def write_reference(
+        self, connection: Connection, number: int, version: str, data: bytes, now: float
+    ) -> None:
+        """Write what a version's events are compared with; there is one a version."""
+        mine = and_(references.c.stream == self._stream, references.c.version == version)
+        connection.execute(delete(references).where(mine))
+        connection.execute(
+            insert(references).values(
+                stream=self._stream,
+                version=version,
+                number=number,
+                created_at=now,
+                seal=seal(data, self._place(version), self._secret),
+                data=data,
+            )
+        )
+
+    def panes(
+        self,
+        start: float | None = None,
+        end: float | None = None,
+        *,
+        limit: int | None = None,
+        before: PaneKey | None = None,
+    ) -> list[StoredPane]:
+        """Return closed panes, newest first.
+
+        Parameters
+        ----------
+        start, end
+            Event time in seconds since the epoch: panes that overlap [start, end).
+        limit
+            How many at most.
+        before
+            Only those older than this one: the last of the page before.
+        """
+        query = select(panes).where(self._mine())
+        if start is not None:
+            query = query.where(panes.c.last >= start)
+        if end is not None:
+            query = query.where(panes.c.first < end)
+        if before is not None:
+            query = query.where(_older(before))
+        query = query.order_by(panes.c.number.desc(), panes.c.pane.desc()).limit(limit)
+        with reading(self._engine) as connection:
+            return [_stored(row) for row in connection.execute(query).mappings()]
+
+    def reference(self, version: str) -> bytes | None:
+        """Return what a version's events are compared with, or None.
+
+        It is as ``stream.watching.state.write_reference`` wrote it.
+
+        Raises
+        ------
+        CheckpointDamagedError
+        """
+        mine = and_(references.c.stream == self._stream, references.c.version == version)
+        with reading(self._engine) as connection:
+            row = connection.execute(select(references).where(mine)).one_or_none()
+        if row is None:
+            return None
+        data = bytes(row.data)
+        if not is_sealed(data, self._place(version), self._secret, row.seal):
+            raise CheckpointDamagedError(
+                f"the reference of {version} of {self._stream} is damaged, or was not signed with "
+                "RIVERRUN_SECRET"
+            )
+        return data
+
+    def versions(self) -> list[str]:
+        """Return the versions that have a reference, oldest first."""
+        query = (
+            select(references.c.version)
+            .where(references.c.stream == self._stream)
+            .order_by(references.c.created_at)
+        )
+        with reading(self._engine) as connection:
+            return list(connection.execute(query).scalars())
+
+    def forget(self, connection: Connection, keep: int) -> None:
+        """Delete all but the newest panes."""
+        oldest_kept = (
+            select(panes.c.number, panes.c.pane)
+            .where(self._mine())
+            .order_by(panes.c.number.desc(), panes.c.pane.desc())
+            .offset(keep - 1)
+            .limit(1)
+        )
+        row = connection.execute(oldest_kept).one_or_none()
+        if row is not None:
+            older = _older(PaneKey(row.number, row.pane))
+            connection.execute(delete(panes).where(self._mine(), older))
+
+    def begin_anew(self, connection: Connection) -> None:
+        """Delete the panes: a rebuild makes them again. References stay, by version."""
+        connection.execute(delete(panes).where(self._mine()))
+
+    def go_back_to(self, connection: Connection, number: int) -> None:
+        """Delete what came after a checkpoint."""
+        connection.execute(delete(panes).where(self._mine(), panes.c.number > number))
+        later = and_(references.c.stream == self._stream, references.c.number > number)
+        connection.execute(delete(references).where(later))
+
+    def _mine(self) -> Any:
+        return belongs_to(panes, self._stream, self._shard)
+
+    def _place(self, version: str) -> str:
+        return f"{self._stream}/reference/{version}"
+
+
+def _older(key: PaneKey) -> Any:
+    same = and_(panes.c.number == key.number, panes.c.pane < key.pane)
+    return or_(panes.c.number < key.number, same)
+
+
+def _stored(row: RowMapping) -> StoredPane:
+    fields = {name: row[name] for name in PaneRow.__struct_fields__ if name in row}
+    fields |= {"index": row["pane"], "data": bytes(row["data"]), "scores": bytes(row["scores"])}
+    return StoredPane(
+        PaneKey(row["number"], row["pane"]), msgspec.convert(fields, PaneRow, strict=False)
+    )

@@ -1,0 +1,161 @@
+"""Labels that met their predictions: how well the model did, by segment and by label age."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from monitor.arrays import FloatArray
+from monitor.drift import ConceptDrift
+from monitor.layout import Layout
+from monitor.monitor import Monitor
+from monitor.performance import Performance, score_batch
+from monitor.segments import segments_of
+from stream.baselines import baseline_names
+from stream.events import Features
+from stream.labels import Label
+from stream.learner import Prediction, plain
+from stream.sections import Task
+from stream.watching.losses import losses
+from stream.watching.outlook import Outlook
+from stream.watching.pane_row import pack_scores
+
+MODEL = "model"
+"""What the served model is called among those whose losses are compared."""
+
+SEGMENT_FEATURES, SEGMENT_CATEGORIES = 5, 20
+
+
+class Labelled(NamedTuple):
+    """A label that met its prediction.
+
+    Parameters
+    ----------
+    features
+        Of its event.
+    label, prediction, said
+        The truth, and what the model and the baselines said.
+    time, age
+        Event time of its event, and from there to now, in milliseconds.
+    """
+
+    features: Features
+    label: Label
+    prediction: Prediction
+    said: tuple[Label | None, Label | None]
+    time: int
+    age: int
+
+
+class Performances:
+    """Exact sums of losses, over the whole stream and since the last pane.
+
+    Parameters
+    ----------
+    task
+        What is predicted.
+    calibration_labels
+        Labels that the outlook is calibrated on.
+    segments
+        Features whose segments are kept apart; default the first categorical ones with few
+        categories.
+
+    Attributes
+    ----------
+    whole, since_pane
+        By model, segment and label age.
+    outlook
+        Expected performance without labels.
+    """
+
+    def __init__(
+        self, task: Task, calibration_labels: int, segments: Sequence[str] | None = None
+    ) -> None:
+        self.task = task
+        self.whole = Performance()
+        self.since_pane = Performance()
+        self.outlook = Outlook(task, calibration_labels)
+        self._segments = segments
+
+    def predicted(self, predictions: Sequence[Prediction]) -> None:
+        """Take note of predictions."""
+        self.outlook.predicted(predictions)
+        self._add(Performance(predictions=len(predictions)))
+
+    def labelled(self, rows: Sequence[Labelled], monitor: Monitor) -> tuple[ConceptDrift, ...]:
+        """Score labels, and let the monitor have their losses.
+
+        Parameters
+        ----------
+        rows
+            In the order in which the labels came.
+        monitor
+            Has a reference.
+
+        Returns
+        -------
+        tuple of ConceptDrift
+            What the losses showed.
+        """
+        rows = [row for row in rows if row.prediction is not None]
+        if not rows:
+            return ()
+        labels = [row.label for row in rows]
+        said = [row.prediction for row in rows]
+        lost = losses(self.task, labels, said)
+        drifts = monitor.observe_labels(
+            [plain(self.task, label) for label in labels],
+            [row.time / 1000 for row in rows],
+            losses=lost,
+        )
+        self.outlook.labelled(labels, said)
+        self._score(rows, labels, lost, monitor)
+        return drifts
+
+    def close_pane(self) -> bytes:
+        """Begin a new pane, and return the scores of the last one; see ``pack_scores``."""
+        since, self.since_pane = self.since_pane, Performance()
+        return pack_scores(since, self.outlook.close_pane())
+
+    def _score(
+        self,
+        rows: Sequence[Labelled],
+        labels: Sequence[Label],
+        lost: FloatArray,
+        monitor: Monitor,
+    ) -> None:
+        """Add the losses of the model and the baselines, where all of them had an answer."""
+        by_model = {MODEL: lost}
+        for index, name in enumerate(baseline_names(self.task)):
+            by_model[name] = losses(self.task, labels, [row.said[index] for row in rows])
+        whole = np.logical_and.reduce([np.isfinite(x) for x in by_model.values()])
+        kept = [row for row, complete in zip(rows, whole.tolist(), strict=True) if complete]
+        schema, recorder = monitor.schema, monitor.recorder
+        if not kept or schema is None or recorder is None:
+            return
+        names = self._segments or _few_categories(recorder.layout)
+        features = [row.features for row in kept]
+        self._add(
+            score_batch(
+                {name: x[whole] for name, x in by_model.items()},
+                ages=[row.age / 1000 for row in kept],
+                segments=segments_of(features, names, schema, recorder.layout),
+            )
+        )
+
+    def _add(self, performance: Performance) -> None:
+        self.whole += performance
+        self.since_pane += performance
+
+
+def _few_categories(layout: Layout) -> list[str]:
+    """Return the first features that have few categories."""
+    return [
+        column.name
+        for column in layout.columns
+        if column.role == "feature"
+        and column.bins.kind == "categorical"
+        and column.bins.size <= SEGMENT_CATEGORIES
+    ][:SEGMENT_FEATURES]

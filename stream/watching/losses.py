@@ -1,0 +1,55 @@
+"""The loss of predictions: what concept drift and performance by segment are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from monitor.arrays import FloatArray
+from stream.labels import Label
+from stream.learner import Prediction
+from stream.sections import Task
+
+
+def losses(
+    task: Task, labels: Sequence[Label], predictions: Sequence[Prediction | Label]
+) -> FloatArray:
+    """Return the loss of each prediction, 0 for a perfect one.
+
+    Binary and multiclass: one minus the probability given to the label, in [0, 1]; above 0.5 a
+    binary prediction was wrong. A class without probabilities is sure of itself. Regression: the
+    absolute error. Anomaly: the distance of the score from the label.
+
+    Parameters
+    ----------
+    task
+        What was predicted.
+    labels, predictions
+        The truth, and what a model or a baseline said; shape (labels,).
+
+    Returns
+    -------
+    array
+        Shape (labels,); NaN where nothing was predicted.
+
+    Examples
+    --------
+    >>> losses("binary", [True, False], [0.75, None]).tolist()
+    [0.25, nan]
+    >>> losses("multiclass", ["a", "b"], [{"a": 0.25, "b": 0.75}, "a"]).tolist()
+    [0.75, 1.0]
+    """
+    if task == "multiclass":
+        pairs = zip(labels, predictions, strict=True)
+        return np.array([_of_class(label, said) for label, said in pairs], dtype=np.float64)
+    truth = np.array(labels, dtype=np.float64)
+    return np.asarray(np.abs(truth - np.array(predictions, dtype=np.float64)))
+
+
+def _of_class(label: Label, said: Prediction | Label) -> float:
+    if said is None:
+        return float("nan")
+    if isinstance(said, dict):
+        return 1.0 - said.get(str(label), 0.0)
+    return float(str(said) != str(label))

@@ -1,0 +1,259 @@
+"""The watch: the monitor as the line needs it, one segment of records at a time.
+
+A segment ends where a pane may close, so that whatever follows from a closed pane (learning pauses,
+say) holds from the very next record on, however records are cut into batches. Within a segment
+events are judged by the schema together, before any of them is predicted, and counted together
+after it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from monitor.anomalies import Anomaly
+from monitor.config import MonitorConfig
+from monitor.counting import CheckedBatch
+from monitor.drift import ConceptDrift
+from monitor.layout import Layout
+from monitor.monitor import Monitor
+from monitor.reference import Reference
+from monitor.schema import Schema
+from monitor.trigger import State
+from stream.events import Event, Features, Rejected
+from stream.learner import Prediction, plain
+from stream.sections import Task
+from stream.watching.findings import Finding
+from stream.watching.first_events import FEWEST, FirstEvent, FirstEvents
+from stream.watching.groups import Groups, rejected
+from stream.watching.labelled import Labelled, Performances
+from stream.watching.pane_row import PaneRow, pane_row
+from stream.watching.totals import Totals
+
+
+class _Noted(NamedTuple):
+    row: int
+    event: Event
+    value: bytes
+    prediction: Prediction
+    learned: int
+
+
+class Watch:
+    """Judges events, counts them into panes, and remembers what was found.
+
+    Parameters
+    ----------
+    config
+        The monitor's.
+    task
+        What is predicted.
+    version
+        The model version that predicts.
+    decode
+        From an event's JSON to its features, as they were the first time.
+    schema
+        What events must be; without one it is inferred at the end of the warm-up.
+    segments
+        Features whose segments performance is kept for; default the first categorical ones with
+        few categories.
+    panes_kept
+        Closed panes that wait for a checkpoint, at most; no more are stored.
+
+    Attributes
+    ----------
+    monitor
+        The statistics.
+    groups, totals
+        Anomalies, grouped; and what was counted.
+    performances
+        How well the model does, by its labels and without them.
+    first
+        The events of the warm-up.
+    rows, reference
+        Panes that closed, and the reference where it was made anew, since the last checkpoint.
+    """
+
+    def __init__(
+        self,
+        config: MonitorConfig,
+        task: Task,
+        version: str,
+        *,
+        decode: Callable[[bytes], Features],
+        schema: Schema | None = None,
+        segments: Sequence[str] | None = None,
+        panes_kept: int = 10_000,
+    ) -> None:
+        self.config = config
+        self.task = task
+        self.version = version
+        self.given_schema = schema
+        self.monitor = Monitor(config, schema=schema)
+        self.groups = Groups()
+        self.totals = Totals()
+        self.performances = Performances(task, config.warmup_events, segments)
+        self.first = FirstEvents()
+        self.rows: deque[PaneRow] = deque(maxlen=panes_kept)
+        self.last: PaneRow | None = None
+        self.reference: Reference | None = None
+        self.drifts: list[ConceptDrift] = []
+        self._decode = decode
+        self._batch: CheckedBatch | None = None
+        self._noted: list[_Noted] = []
+        self._labelled: list[Labelled] = []
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether learning pauses."""
+        return self.monitor.trigger.state is State.HALTED
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether there is a reference to compare with."""
+        return self.monitor.reference is not None
+
+    def segment(self, decoded: Sequence[object], start: int) -> int:
+        """Return where the segment ends that begins at ``start``: behind its last record.
+
+        Parameters
+        ----------
+        decoded
+            Events, label messages and rejections, in order.
+        start
+            The first of the segment.
+        """
+        places = [i for i in range(start, len(decoded)) if isinstance(decoded[i], Event)]
+        recorder = self.monitor.recorder
+        if recorder is None:
+            events = self.config.warmup_events - len(self.first.events)
+        else:
+            times = [decoded[i].time / 1000 for i in places]  # type: ignore[attr-defined]
+            events = recorder.until_close(np.array(times, dtype=np.float64))
+        return places[events - 1] + 1 if events <= len(places) else len(decoded)
+
+    def judge(self, events: Sequence[Event]) -> list[Rejected | None]:
+        """Return why each event must not be used, or None. Begins a segment."""
+        self._batch = batch = self.monitor.check([event.features for event in events])
+        if not batch.anomalies:
+            return [None] * len(events)
+        return [
+            rejected(batch.anomalies[row]) if wrong else None
+            for row, wrong in enumerate(batch.errors.tolist())
+        ]
+
+    def note(
+        self, row: int, event: Event, value: bytes, prediction: Prediction, learned: int
+    ) -> None:
+        """Take note of an event that was not a repeat, and of what was predicted for it.
+
+        Parameters
+        ----------
+        row
+            Its place among those that were judged together.
+        event, value
+            The event, and its JSON.
+        prediction
+            None for one that was not predicted.
+        learned
+            How many events the model had learned from.
+        """
+        self._noted.append(_Noted(row, event, value, prediction, learned))
+
+    def note_label(self, labelled: Labelled) -> None:
+        """Take note of a label that met its prediction."""
+        if self.is_warm:
+            self._labelled.append(labelled)
+        elif len(self.first.labels) < self.config.warmup_events:
+            self.first.labels.append(labelled.label)
+
+    def close(self) -> list[Finding]:
+        """End a segment: count what was noted, and return what was found."""
+        labelled, self._labelled = self._labelled, []
+        drifts = self.performances.labelled(labelled, self.monitor)
+        self.drifts += drifts
+        findings = [Finding("concept_drift", round(d.at_time * 1000), drift=d) for d in drifts]
+        noted, self._noted, batch, self._batch = self._noted, [], self._batch, None
+        if not noted or batch is None:
+            return findings
+        if len(noted) < batch.rows:  # repeats are no part of a pane
+            batch = self.monitor.check([one.event.features for one in noted])
+        self.totals.events += batch.rows
+        self.totals.errors += int(batch.errors.sum())
+        for row, anomalies in batch.anomalies.items():
+            self._add_anomalies(anomalies, noted[row].event.time)
+        if not self.is_warm:
+            return findings + self._warm_up(noted, batch)
+        findings += self._count(noted, batch)
+        return findings
+
+    def correct(self, schema: Schema, time: int) -> list[Finding]:
+        """Go on with a schema that a person changed; a halt ends.
+
+        Parameters
+        ----------
+        schema
+            The corrected one.
+        time
+            Event time in milliseconds.
+        """
+        self.given_schema = schema
+        actions = self.monitor.correct(schema, time / 1000)
+        return [Finding("schema", time, actions=tuple(a.value for a in actions))]
+
+    def mark_committed(self) -> None:
+        """Take note that the fresh panes, reference and first events were written."""
+        self.first.committed()
+        self.rows.clear()
+        self.reference = None
+
+    def _warm_up(self, noted: list[_Noted], batch: CheckedBatch) -> list[Finding]:
+        """Keep the events that may be learned from; with enough of them, make the reference."""
+        first = self.first
+        first.events += [
+            FirstEvent(one.value, plain(self.task, one.prediction), one.learned)
+            for one, wrong in zip(noted, batch.errors.tolist(), strict=True)
+            if not wrong
+        ]
+        if len(first.events) < self.config.warmup_events:
+            return []
+        labels = first.labels if len(first.labels) >= FEWEST else None
+        self.monitor.fit(
+            [self._decode(event.value) for event in first.events],
+            predictions=first.predictions(),
+            labels=None if labels is None else [plain(self.task, label) for label in labels],
+        )
+        first.clear()
+        self.reference = self.monitor.reference
+        return [Finding("reference", noted[-1].event.time)]
+
+    def _count(self, noted: list[_Noted], batch: CheckedBatch) -> list[Finding]:
+        said = [one.prediction for one in noted]
+        self.performances.predicted([one for one in said if one is not None])
+        panes = self.monitor.count(
+            batch,
+            [one.event.time / 1000 for one in noted],
+            predictions=[plain(self.task, one) for one in said],
+        )
+        findings = []
+        for closed in panes:
+            self._add_anomalies(closed.anomalies, round(closed.pane.last * 1000))
+            layout = self.monitor.recorder.layout if self.monitor.recorder else Layout(())
+            scores = self.performances.close_pane()
+            self.last = pane_row(closed, layout, self.version, scores, self.drifts)
+            self.rows.append(self.last)
+            self.totals.add_pane(self.last, self._features)
+            self.drifts = []
+            findings.append(Finding("pane", round(closed.pane.last * 1000), pane=self.last))
+        return findings
+
+    @property
+    def _features(self) -> tuple[str, ...]:
+        return self.monitor.schema.names if self.monitor.schema else ()
+
+    def _add_anomalies(self, anomalies: Sequence[Anomaly], time: int) -> None:
+        self.groups.add(anomalies, time)
+        self.totals.add_anomalies(anomalies, self._features)
