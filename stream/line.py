@@ -147,7 +147,7 @@ class Line:
                 step.halt = halt
                 break
         if self.watch is not None:
-            step.findings += self.watch.close()
+            step.findings += [(record, finding) for finding in self.watch.close()]
 
     def _event(
         self,

@@ -42,12 +42,12 @@ class Publisher:
         predictions = [
             prediction_record(row, config.predictions_topic, config.model.task)
             for row in step.predictions
-            if self._is_new(row.record)
+            if self.is_new(row.record)
         ]
         if predictions:
             self._sink.append(predictions)
         for letter in step.dead_letters:
-            if self._is_new(letter.record):
+            if self.is_new(letter.record):
                 record = dead_letter_record(letter, config.dead_letters_topic)
                 try:
                     self._sink.append([record]).offsets()
@@ -58,6 +58,7 @@ class Publisher:
         """Wait until all of it is durable: only then may offsets be committed."""
         self._sink.flush()
 
-    def _is_new(self, record: Record) -> bool:
+    def is_new(self, record: Record) -> bool:
+        """Return whether a record is one that a rebuild has not passed before."""
         place = TopicPartition(record.topic, record.partition)
         return record.offset >= self._silent_until.get(place, 0)

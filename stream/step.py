@@ -61,14 +61,14 @@ class Step(msgspec.Struct):
     predictions, dead_letters
         To publish, in order.
     findings
-        What the monitor found.
+        What the monitor found, each with the record up to which it was found.
     halt
         Why the worker must stop after this step, or None.
     """
 
     predictions: list[PredictionRow] = []
     dead_letters: list[DeadLetter] = []
-    findings: list[Finding] = []
+    findings: list[tuple[Record, Finding]] = []
     halt: str | None = None
 
 

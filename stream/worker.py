@@ -174,7 +174,7 @@ class Worker:
 
         A rebuild commits nothing until it has passed what was committed before it.
         """
-        if not (self._dirty or self._has_stale_scores()) or self._is_behind():
+        if not (self._dirty or self._news or self._has_stale_scores()) or self._is_behind():
             return
         started = self._clock.monotonic()
         self._publisher.flush()
@@ -207,7 +207,7 @@ class Worker:
         step = self.line.handle(records, round(self._clock.now() * 1000))
         self._dirty = True
         self._publisher.publish(step)
-        self._tell(step.findings)
+        self._tell([found for at, found in step.findings if self._publisher.is_new(at)])
         self._fit_batch(len(records), self._clock.monotonic() - started)
         if step.halt is not None:
             self.checkpoint()
@@ -230,9 +230,7 @@ class Worker:
             self._dirty = True
 
     def _tell(self, findings: list[Finding]) -> None:
-        """Say what the monitor found; what a rebuild finds again was said before."""
-        if self._is_behind():
-            return
+        """Say what the monitor found, and remember to write it down."""
         for finding in findings:
             if finding.is_news:
                 detail = finding.detail()

@@ -15,6 +15,15 @@ from stream.records import NewRecord, Record
 
 PIPELINE = "preprocessing.StandardScaler() | linear_model.LogisticRegression()"
 
+SMALL_MONITOR = {
+    "warmup_events": 100,
+    "pane_events": 20,
+    "spans": (1, 2, 4),
+    "min_values": 10,
+    "reference_losses": 30,
+}
+"""A section ``[monitor]`` that has seen everything after a few hundred events."""
+
 
 def make_config(**sections: dict[str, Any]) -> Config:
     """Return a binary stream ``s`` with ids, times and labels, changed as asked."""

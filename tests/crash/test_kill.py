@@ -17,7 +17,7 @@ from stream.log import Log
 from stream.logs.open_log import open_log
 from stream.storage.store import Store
 from tests.crash import victim
-from tests.lines import interleaved, make_config, make_line
+from tests.lines import SMALL_MONITOR, interleaved, make_config, make_line
 
 EVENTS = 2_500
 
@@ -25,7 +25,7 @@ EVENTS = 2_500
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.crash.victim", "river.linear_model", "river.metrics"])
 
-# A commit is some fifteen statements; the first forty cover two of them, start-up included.
+# A commit is some twenty statements; the first sixty cover two of them, start-up included.
 STEPS = [
     ("after_claim", 1),
     ("after_poll", 1),
@@ -36,7 +36,7 @@ STEPS = [
     ("before_flush", 2),
     ("after_flush", 1),
     ("before_commit", 2),
-    *[("statement", n) for n in range(1, 40, 2)],
+    *[("statement", n) for n in range(1, 60, 3)],
     ("transaction_end", 2),
     ("transaction_end", 5),
     ("after_commit", 1),
@@ -53,7 +53,9 @@ class Scene:
         self.name, self.broker = name, broker
         self.errors = tmp_path / "errors"
         self.store_url = f"sqlite:///{tmp_path / 'store.db'}"
-        self.config = make_config(stream={"name": name}, labels={"max_delay": "20s"})
+        self.config = make_config(
+            stream={"name": name}, labels={"max_delay": "20s"}, monitor=SMALL_MONITOR
+        )
         log = open_log(broker)
         log.create_topics(dict.fromkeys(self.config.topic_names, 1))
         sink = log.sink()
@@ -67,6 +69,7 @@ class Scene:
         while records := source.poll(1_000, 2.0):
             self.records += records
         step = self.reference.handle(self.records, 0)
+        self.panes = [found.pane for _, found in step.findings if found.kind == "pane"]
         self.predicted = {row.record.offset: row for row in step.predictions}
         self.dead = {(d.record.topic, d.record.offset) for d in step.dead_letters}
         log.close()
@@ -90,10 +93,12 @@ class Scene:
 
     def assert_same_as_uninterrupted(self) -> None:
         """Compare digest, counts, predictions and dead letters with the uninterrupted run."""
-        status = Store(self.store_url, self.name).newest().status
+        store = Store(self.store_url, self.name)
+        status = store.newest().status
         assert status["counts"]["events"] == self.reference.counts.events
         assert status["counts"]["learned"] == self.reference.counts.learned
         assert status["state_digest"] == state_digest(self.reference)
+        assert [stored.row for stored in reversed(store.history.panes())] == self.panes
         log = open_log(self.broker)
         try:
             self._assert_published(log)

@@ -23,7 +23,7 @@ from stream.errors import RiverrunError
 from stream.logs.open_log import open_log
 from stream.storage.store import Store
 from stream.worker import open_worker
-from tests.lines import make_config
+from tests.lines import SMALL_MONITOR, make_config
 
 
 class Killer:
@@ -60,6 +60,7 @@ def main(arguments: dict[str, Any], errors: str) -> None:
         stream={"name": arguments["name"], "broker": arguments["broker"]},
         checkpoint={"share": 1.0, "min_interval": "1ms"},
         labels={"max_delay": "20s"},
+        monitor=SMALL_MONITOR,
     )
     killer = Killer(arguments.get("step"), arguments.get("times", 1))
     log = open_log(config.stream.broker)

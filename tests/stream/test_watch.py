@@ -18,17 +18,10 @@ from stream.records import Record
 from stream.snapshot import mark_committed, restore, take_snapshot
 from stream.status import status_of
 from stream.watching.pane_row import unpack_scores
-from tests.lines import PIPELINE, event, make_config, make_line, records, truth
+from tests.lines import PIPELINE, SMALL_MONITOR, event, make_config, make_line, records, truth
 
 NOW = 2_000_000
 LOOSE = {"minimum": None, "maximum": None, "domain": None}
-SMALL = {
-    "warmup_events": 100,
-    "pane_events": 20,
-    "spans": (1, 2, 4),
-    "min_values": 10,
-    "reference_losses": 30,
-}
 
 
 def watched(number: int, *, shift: float = 0.0, labelled: bool = True, **fields):
@@ -42,7 +35,8 @@ def watched(number: int, *, shift: float = 0.0, labelled: bool = True, **fields)
 
 def small_config(**monitor):
     return make_config(
-        monitor=SMALL | monitor, model={"pipeline": f"compose.Select('a', 'b') | {PIPELINE}"}
+        monitor=SMALL_MONITOR | monitor,
+        model={"pipeline": f"compose.Select('a', 'b') | {PIPELINE}"},
     )
 
 
@@ -87,7 +81,7 @@ def in_pieces(config, rows, cuts, every):
     """Handle rows in pieces, with a checkpoint after each and a restart after some."""
     line, chunks, start, panes, findings = make_line(config), {}, 0, [], []
     for number, cut in enumerate([*cuts, len(rows)], start=1):
-        findings += line.handle(rows[start : start + cut], NOW + number).findings
+        findings += [f for _, f in line.handle(rows[start : start + cut], NOW + number).findings]
         start += cut
         snapshot, changes = take_snapshot(line)
         panes += snapshot.panes
@@ -147,7 +141,7 @@ def test_repeats_are_in_no_pane_and_panes_end_where_they_should():
     for i in range(160):
         rows += [watched(i)] * (1 + (i % 7 == 0))
     line, step = handled(small_config(), rows)
-    panes = [f.pane for f in step.findings if f.kind == "pane"]
+    panes = [f.pane for _, f in step.findings if f.kind == "pane"]
     assert [(pane.index, pane.events) for pane in panes] == [(0, 20), (1, 20), (2, 20)]
     assert [pane.first for pane in panes] == [100.0, 120.0, 140.0]
     assert line.watch.totals.events == 160
@@ -157,9 +151,9 @@ def test_learning_pauses_when_too_much_of_a_pane_is_in_error_and_resumes_when_it
     bad = [watched(i, a="text") if i % 5 == 0 else watched(i) for i in range(100, 120)]
     rows = [watched(i) for i in range(100)] + bad + [watched(i) for i in range(120, 160)]
     line, step = handled(small_config(), rows)
-    states = [f.pane.summary.state for f in step.findings if f.kind == "pane"]
+    states = [f.pane.summary.state for _, f in step.findings if f.kind == "pane"]
     assert states == ["HALTED", "OK", "OK"]
-    wanted = [f.wanted for f in step.findings if f.kind == "pane"]
+    wanted = [f.wanted for _, f in step.findings if f.kind == "pane"]
     assert wanted[0] == ("pause", "alert")
     assert wanted[1] == ("resume",)
     # All but the four in error, and but the twenty of the pane in which learning paused.
@@ -201,7 +195,7 @@ def test_a_given_schema_holds_from_the_first_event_and_wins_over_the_stored_one(
 def test_a_shift_is_found_and_named():
     rows = [watched(i) for i in range(300)] + [watched(i, shift=3.0) for i in range(300, 400)]
     line, step = handled(small_config(), rows)
-    panes = [f.pane for f in step.findings if f.kind == "pane"]
+    panes = [f.pane for _, f in step.findings if f.kind == "pane"]
     before = [pane for pane in panes if pane.last < 300 and pane.summary.alarms]
     after = [pane for pane in panes if pane.first >= 300]
     assert not before
@@ -215,18 +209,18 @@ def test_a_changed_concept_is_found_by_the_losses():
     rows = [watched(i) for i in range(400)]
     rows += [watched(i) | {"y": not truth(i)} for i in range(400, 700)]
     _, step = handled(small_config(), rows)
-    drifts = [f for f in step.findings if f.kind == "concept_drift"]
+    drifts = [f for _, f in step.findings if f.kind == "concept_drift"]
     assert drifts
     assert drifts[0].time >= 400_000
     assert drifts[0].drift.since_time > 370
-    states = [f.pane.summary.state for f in step.findings if f.kind == "pane"]
+    states = [f.pane.summary.state for _, f in step.findings if f.kind == "pane"]
     assert "DRIFT" in states
     assert "DRIFT" not in states[:15]
 
 
 def test_panes_add_up_to_the_whole_stream():
     line, step = handled(small_config(), [watched(i) for i in range(300)])
-    panes = [f.pane for f in step.findings if f.kind == "pane"]
+    panes = [f.pane for _, f in step.findings if f.kind == "pane"]
     total = merge(Pane.from_bytes(pane.data) for pane in panes)
     assert total.events == 200
     scores = [unpack_scores(pane.scores) for pane in panes]
