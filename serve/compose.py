@@ -137,6 +137,7 @@ def opened_worker(config: Config, secrets: Secrets, where: str) -> Iterator[Work
     ConfigError, LogError, StoreError
     """
     # River takes a second to import, and most commands do without.
+    from serve.training import TrainingProcess
     from stream.build import line_factory
     from stream.clock import SystemClock
     from stream.worker import open_worker
@@ -147,4 +148,5 @@ def opened_worker(config: Config, secrets: Secrets, where: str) -> Iterator[Work
         closing(open_stream_store(config, secrets)) as store,
     ):
         prepare_topics(config, log)
-        yield open_worker(config, log, store, make_line, SystemClock())
+        launch = TrainingProcess if config.retrain.enabled else None
+        yield open_worker(config, log, store, make_line, SystemClock(), launch)

@@ -14,6 +14,9 @@ from stream.pipelines.read import read_metrics, read_pipeline
 from stream.pipelines.tasks import check_task
 from stream.schema_file import SchemaFile
 
+FACTORY = "factory:"
+"""How the name of a function that makes a model begins, where a pipeline is expected."""
+
 
 def line_factory(config: Config, where: str = "riverrun.toml") -> Callable[[str], Line]:
     """Return what makes a new line of a version, after the model was found to fit its task.
@@ -42,9 +45,10 @@ def line_factory(config: Config, where: str = "riverrun.toml") -> Callable[[str]
     """
     model, metrics = build_model(config, where)
     schema = SchemaFile(config, where).read()
+    pipelines = {"configured": pipeline_text(config)}
 
     def make_line(version: str) -> Line:
-        return Line(config, deepcopy(model), deepcopy(metrics), version, schema)
+        return Line(config, deepcopy(model), deepcopy(metrics), version, schema, pipelines)
 
     return make_line
 
@@ -78,3 +82,19 @@ def build_model(config: Config, where: str) -> tuple[Any, dict[str, Any]]:
     if problems:
         raise ConfigError(where, problems)
     return model, metrics
+
+
+def with_pipeline(config: Config, text: str) -> Config:
+    """Return a configuration with another pipeline, or another factory."""
+    is_factory = text.startswith(FACTORY)
+    update = {
+        "pipeline": None if is_factory else text,
+        "factory": text.removeprefix(FACTORY) if is_factory else None,
+    }
+    return config.model_copy(update={"model": config.model.model_copy(update=update)})
+
+
+def pipeline_text(config: Config) -> str:
+    """Return the configured pipeline as one text; see ``with_pipeline``."""
+    model = config.model
+    return model.pipeline if model.pipeline is not None else f"{FACTORY}{model.factory}"

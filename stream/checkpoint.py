@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from stream.lifecycle.run import KeptModel, RunChange
 from stream.watching.pane_row import PaneRow
 
 FORMAT = 2
@@ -15,6 +16,7 @@ MODEL_PART = "model"
 STATE_PART = "state"
 WATCH_PART = "watch"
 VIEW_PART = "view"
+LIFECYCLE_PART = "lifecycle"
 
 Chunks = Mapping[str, Sequence[tuple[int, bytes]]]
 """By kind: numbers and bytes of the chunks, oldest first."""
@@ -44,6 +46,8 @@ class Snapshot(msgspec.Struct, frozen=True):
         Panes that closed since the last checkpoint, in order.
     reference
         The monitor's reference, where it is another than at the last checkpoint.
+    run_changes, models
+        What happened to retraining runs, and models to keep, since the last checkpoint.
     """
 
     offsets: dict[str, int]
@@ -52,3 +56,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     chunks: dict[str, ChunkWrite]
     panes: Sequence[PaneRow] = ()
     reference: bytes | None = None
+    run_changes: Sequence[RunChange] = ()
+    models: Sequence[KeptModel] = ()

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from monitor.errors import ConfigError as MonitorConfigError
 from stream.errors import ConfigError, Problem
+from stream.lifecycle.schedule import next_due
 from stream.sections import (
     DEFAULT_METRICS,
     ApiSection,
@@ -146,7 +147,19 @@ def _conflicts(config: Config) -> list[Problem]:
         problems.append(
             Problem("checkpoint.min_interval", "more than max_interval", "make it smaller")
         )
-    return problems + _monitor_conflicts(config)
+    return problems + _monitor_conflicts(config) + _retrain_conflicts(config)
+
+
+def _retrain_conflicts(config: Config) -> list[Problem]:
+    problems, retrain = [], config.retrain
+    if retrain.schedule is not None:
+        try:
+            next_due(retrain.schedule, 0.0)
+        except ValueError as error:
+            problems.append(Problem("retrain.schedule", retrain.schedule, str(error)))
+    if retrain.min_labels > retrain.max_labels:
+        problems.append(Problem("retrain.min_labels", "more than max_labels", "make it smaller"))
+    return problems
 
 
 def _monitor_conflicts(config: Config) -> list[Problem]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from stream.learner import Prediction
+from stream.lifecycle.lifecycle import Lifecycle
 from stream.watching.state import write_watch
 
 if TYPE_CHECKING:
@@ -47,9 +48,19 @@ def state_digest(line: Line, scores: Mapping[str, Any] | None = None) -> str:
         "version": line.version,
         "waiting": [line.pending.ends(), line.early.ends()],
         "settled": line.settled.ends(),
+        "lifecycle": None if line.lifecycle is None else _of_lifecycle(line.lifecycle),
         "watch": None if line.watch is None else sha256(write_watch(line.watch)).hexdigest(),
     }
     return sha256(msgspec.json.encode(state, order="sorted")).hexdigest()
+
+
+def _of_lifecycle(lifecycle: Lifecycle) -> dict[str, Any]:
+    return {
+        "run": msgspec.to_builtins(lifecycle.run),
+        "runs": lifecycle.runs,
+        "champion": [lifecycle.version, lifecycle.pipeline],
+        "shadows": [[s.name, s.failed, msgspec.to_builtins(s.gate)] for s in lifecycle.shadows],
+    }
 
 
 def _predict(line: Line, features: dict[str, Any]) -> Prediction | str:

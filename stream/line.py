@@ -9,21 +9,24 @@ state, however they are cut into batches. What must happen outside comes back as
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from monitor.schema import Schema
 from stream.baselines import Baselines
 from stream.config import Config
 from stream.counts import Counts
+from stream.dead_letter_limit import over_the_limit
 from stream.events import Decoder, Event, Features, LabelMessage, Rejected, Served
 from stream.labels import Label, LabelReader
 from stream.learner import Learner, Prediction
+from stream.lifecycle.lifecycle import CHAMPION, Lifecycle
+from stream.lifecycle.live import close_segment
 from stream.records import Offsets, Record, TopicPartition
 from stream.scores import Scores
 from stream.settled import Settled
 from stream.step import DeadLetter, PredictionRow, Step, features_hash
-from stream.waiting import EarlyLabel, Pending, Waiting
+from stream.waiting import EarlyLabel, Pending, Said, Waiting
 from stream.watching.labelled import Labelled
 from stream.watching.settings import make_watch
 from stream.watching.watch import Watch
@@ -55,11 +58,18 @@ class Line:
         Name of the model version, such as ``v1``.
     schema
         What events must be; without one it is inferred from the first of them.
+    pipelines
+        By name, what a retraining trains; the first is the model's own. Without any, nothing is
+        retrained.
 
     Attributes
     ----------
     watch
         The monitor; None where it is switched off.
+    lifecycle
+        Challengers and decisions; None where nothing is retrained.
+    promotions
+        How often another model took the champion's place.
     """
 
     def __init__(
@@ -69,6 +79,7 @@ class Line:
         metrics: dict[str, Any],
         version: str = "v1",
         schema: Schema | None = None,
+        pipelines: Mapping[str, str] | None = None,
     ) -> None:
         self.config = config
         self.version = version
@@ -87,12 +98,22 @@ class Line:
         self.arrivals = 0
         self._decoder = Decoder(config.event, LabelReader(config.model.task, config.model.classes))
         self._labels_topic = config.labels_topic
+        self.promotions = 0
+        self.pipelines = dict(pipelines or {})
         self.watch: Watch | None = make_watch(config, version, self._decoder.features_of, schema)
+        self.lifecycle: Lifecycle | None = None
+        if self.watch is not None and config.retrain.enabled and self.pipelines:
+            champion = next(iter(self.pipelines.values()))
+            self.lifecycle = Lifecycle(config.retrain, config.model.task, version, champion)
 
     @property
     def learned_offset(self) -> int:
         """How far the log has been read: the sum of the next offsets of all partitions."""
         return sum(self.offsets.values())
+
+    def features_of(self, value: bytes) -> Features:
+        """Decode the features of an event that was decoded before."""
+        return self._decoder.features_of(value)
 
     def handle(self, records: Sequence[Record], now: int) -> Step:
         """Take records in, in order, and return what has to leave.
@@ -143,11 +164,15 @@ class Line:
             before = self.offsets.get(place, 0)
             self.offsets[place] = record.offset + 1
             learned_offset += record.offset + 1 - before
-            if rejected is not None and (halt := self._over_the_limit(rejected)) is not None:
-                step.halt = halt
-                break
+            if rejected is not None:
+                limit = self.config.dead_letters
+                step.halt = over_the_limit(limit, self.recent, self.reasons, rejected)
+                if step.halt is not None:
+                    break
         if self.watch is not None:
-            step.findings += [(record, finding) for finding in self.watch.close()]
+            findings = self.watch.close(self.offsets)
+            step.findings += [(record, finding) for finding in findings]
+            close_segment(self, findings)
 
     def _event(
         self,
@@ -172,16 +197,19 @@ class Line:
             return rejected
         if len(self.probes) < PROBES:
             self.probes.append(dict(event.features))
-        if event.served is None:
+        shadows = None if self.lifecycle is None else self.lifecycle.predict(event.features)
+        if event.served is None or shadows is not None:
             try:
                 prediction = self.learner.predict(event.features)
             except Exception as error:  # noqa: BLE001 (a model's error ends the event, not us)
                 self._note(row, event, record, None)
                 return _model_error("predict", error)
-            served = Served(prediction, self.version, learned_offset)
+            served = event.served or Served(prediction, self.version, learned_offset)
+            if shadows is not None:
+                shadows[CHAMPION] = prediction
         else:
             served = event.served
-            counts.served += 1
+        counts.served += event.served is not None
         counts.predicted += 1
         self._note(row, event, record, served.prediction)
         step.predictions.append(
@@ -195,7 +223,8 @@ class Line:
                 latency_ms=max(0, now - record.timestamp),
             )
         )
-        rejected = self._wait_or_settle(record, event, served.prediction)
+        said = Said(served.prediction, self.baselines.predict(), shadows)
+        rejected = self._wait_or_settle(record, event, said)
         self._advance(event.time)
         return rejected
 
@@ -204,10 +233,7 @@ class Line:
             value = record.value or b""
             self.watch.note(row, event, value, prediction, self.counts.learned)
 
-    def _wait_or_settle(
-        self, record: Record, event: Event, prediction: Prediction
-    ) -> Rejected | None:
-        said = self.baselines.predict()
+    def _wait_or_settle(self, record: Record, event: Event, said: Said) -> Rejected | None:
         label = event.label
         rejected = None
         if self.learner.learns_without_label:
@@ -219,11 +245,11 @@ class Line:
             else:
                 self._count_again(label, early.label)
         if label is not None:
-            settled = self._settle(event.id, label, prediction, said, event.features, event.time)
+            settled = self._settle(event.id, label, said, event.features, event.time)
             return settled or rejected
         self.arrivals += 1
         self.pending.add(
-            Pending(event.id, self.arrivals, event.time, 0, record.value or b"", prediction, said)
+            Pending(event.id, self.arrivals, event.time, 0, record.value or b"", *said)
         )
         if (evicted := self.pending.evict()) is not None:
             self.counts.evicted += 1
@@ -237,8 +263,8 @@ class Line:
         key, label = message.id, message.label
         if (pending := self.pending.pop(key)) is not None:
             features = self._decoder.features_of(pending.value)
-            said = pending.baselines
-            return self._settle(key, label, pending.prediction, said, features, pending.time)
+            said = Said(pending.prediction, pending.baselines, pending.shadows)
+            return self._settle(key, label, said, features, pending.time)
         if key in self.settled:
             self._count_again(self.settled.label(key), label)
         elif (early := self.early.get(key)) is not None:
@@ -248,13 +274,7 @@ class Line:
         return None
 
     def _settle(
-        self,
-        key: str,
-        label: Label,
-        prediction: Prediction,
-        said: tuple[Label | None, Label | None],
-        features: Features,
-        time: int,
+        self, key: str, label: Label, said: Said, features: Features, time: int
     ) -> Rejected | None:
         """Score a prediction by its label, and learn from the event; ``time`` is the event's."""
         self.counts.matched += 1
@@ -263,11 +283,13 @@ class Line:
             return Rejected(
                 "check", "too_many_classes", f"{label!r} is class number {MAX_CLASSES + 1}"
             )
-        self.scores.update(label, prediction, said)
+        self.scores.update(label, said.prediction, said.baselines)
         self.baselines.learn(label)
         if self.watch is not None:
             age = max(0, (self.watermark or time) - time)
-            self.watch.note_label(Labelled(features, label, prediction, said, time, age))
+            self.watch.note_label(Labelled(features, label, *said[:2], time, age))
+        if self.lifecycle is not None:
+            self.lifecycle.labelled(label, said.shadows, features)
         if self.learner.learns_without_label:
             return None
         return self._learn(features, label)
@@ -281,6 +303,8 @@ class Line:
         except Exception as error:  # noqa: BLE001 (as for predict: reported, never fatal)
             return _model_error("learn", error)
         self.counts.learned += 1
+        if self.lifecycle is not None:
+            self.lifecycle.learn(features, label)
         return None
 
     def _advance(self, time: int) -> None:
@@ -317,18 +341,6 @@ class Line:
         self.reasons[f"{rejected.stage}/{rejected.kind}"] += 1
         self.recent.append(True)
         step.dead_letters.append(DeadLetter(record, rejected))
-
-    def _over_the_limit(self, rejected: Rejected) -> str | None:
-        limit = self.config.dead_letters
-        bad = sum(self.recent)
-        if bad <= limit.max_share * limit.window:
-            return None
-        common = ", ".join(f"{kind} ({count:,})" for kind, count in self.reasons.most_common(3))
-        return (
-            f"{bad:,} of the last {limit.window:,} records were dead letters, more than "
-            f"dead_letters.max_share = {limit.max_share:g} allows; most often {common}; the last: "
-            f"{rejected.message}. Mend what produces them, or the configuration, and start again"
-        )
 
 
 def _model_error(stage: str, error: Exception) -> Rejected:

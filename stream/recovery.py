@@ -36,12 +36,15 @@ class Recovered(msgspec.Struct, frozen=True):
         Why its version exists, for the first checkpoint of a version.
     silent_until
         Offsets below which everything was published before.
+    changed
+        Whether the configuration has another pipeline than the one that learned.
     """
 
     line: Line
     restored: bool
     reason: str
     silent_until: Offsets
+    changed: bool = False
 
 
 class Recovery:
@@ -128,7 +131,8 @@ class Recovery:
                 self._store.go_back_to(self._claim, stored.number)
                 self._tell("went_back", checkpoint=stored.number, newest=kept[0].number)
             self._seek(line, bounds)
-            return Recovered(line, True, "", {})
+            changed = stored.identity.fingerprint != self._identity.fingerprint
+            return Recovered(line, True, "", {}, changed)
         if truncated is not None:
             raise truncated
         raise CheckpointDamagedError(
@@ -149,12 +153,15 @@ class Recovery:
         self._source.seek(line.offsets)
 
     def _rebuild(self, newest: StoredCheckpoint, reason: str) -> Recovered:
-        version = f"v{int(newest.version.removeprefix('v')) + 1}"
+        runs, versions = self._store.runs.last()
+        version = f"v{max(versions, int(newest.version.removeprefix('v'))) + 1}"
         self._source.seek({})
         bounds = self._source.bounds()
         missing = {str(tp): held.earliest for tp, held in bounds.items() if held.earliest > 0}
         self._tell("rebuild", version=version, reason=reason, expired_below=missing)
         line = self._make_line(version)
+        if line.lifecycle is not None:
+            line.lifecycle.runs = runs
         published = {
             place: min(offset, bounds[place].end)
             for place, offset in _parsed(newest.offsets).items()
@@ -163,13 +170,20 @@ class Recovery:
         return Recovered(line, False, f"rebuilt: {reason}", published)
 
     def _refuse_another_pipeline(self, newest: StoredCheckpoint) -> None:
-        if newest.identity.fingerprint != self._identity.fingerprint:
-            raise HaltedError(
-                f"the store holds {newest.version} of {self._config.stream.name!r}, which was "
-                "learned with another pipeline, task, metrics or event mapping than the "
-                "configuration now says. Put the old configuration back, give the stream another "
-                "name, or start with --rebuild to learn everything anew from the log"
-            )
+        """Refuse what cannot go on; another pipeline can, as a challenger, where that is wanted."""
+        theirs, ours = newest.identity, self._identity
+        retrain = self._config.retrain
+        if theirs.fingerprint == ours.fingerprint:
+            return
+        if theirs.reads == ours.reads and retrain.enabled and retrain.change:
+            return
+        raise HaltedError(
+            f"the store holds {newest.version} of {self._config.stream.name!r}, which was "
+            "learned with another pipeline, task, metrics or event mapping than the "
+            "configuration now says. Put the old configuration back, give the stream another "
+            "name, or start with --rebuild to learn everything anew from the log (a pipeline "
+            "alone may change where retrain.change is on: it becomes a challenger)"
+        )
 
     def _unreadable(self, newest: StoredCheckpoint) -> str | None:
         """Return why the checkpoint's pickles cannot be trusted to load, or None."""

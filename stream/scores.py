@@ -81,6 +81,10 @@ class Scores:
         """Return the metrics as they were before the first update."""
         return deepcopy(self._empty)
 
+    def recent(self) -> list[tuple[Label, Prediction]]:
+        """Return the last labels and predictions, oldest first."""
+        return [(label, prediction) for label, prediction, _ in self._window]
+
     def resize(self, window: int) -> None:
         """Change the number of labels that the rolling scores cover."""
         if window != self._window.maxlen:

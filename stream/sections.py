@@ -191,9 +191,55 @@ class MonitorSection(Section):
 
 
 class RetrainSection(Section):
-    """``[retrain]``: how often training anew may be asked for."""
+    """``[retrain]``: what begins a retraining, and what a challenger must prove."""
 
-    max_per_day: int = Field(4, ge=0, description="retrainings asked for within 24 hours")
+    enabled: bool = Field(True, description="whether challengers are trained at all")
+    drift: bool = Field(True, description="train when the concept drifts, or values and loss do")
+    skew: bool = Field(
+        True, description="train a challenger when values shift and the loss is fine"
+    )
+    performance: bool = Field(
+        True, description="train when the lead over the baselines, or over the estimate, is lost"
+    )
+    performance_drop: float = Field(
+        0.1, gt=0, le=1, description="share of the lead whose loss counts as a drop"
+    )
+    labels: int | None = Field(
+        None, ge=100, description="train a fresh model every so many labelled events"
+    )
+    schedule: str | None = Field(
+        None, description='train a fresh model by the clock: "0 3 * * *" (cron, UTC) or "6h"'
+    )
+    change: bool = Field(
+        True, description="train a challenger when the configured pipeline is another one"
+    )
+    max_per_day: int = Field(
+        4, ge=0, description="runs within 24 hours of event time that nobody asked for"
+    )
+    window: int = Field(
+        50_000, ge=100, description="events that a challenger is trained on, at most"
+    )
+    min_events: int = Field(1_000, ge=1, description="fewest events to train on")
+    level: float = Field(
+        0.01, gt=0, lt=0.5, description="largest probability of promoting a model that is no better"
+    )
+    margin: float = Field(
+        0.01,
+        ge=0,
+        le=0.5,
+        description="loss, as a share of its scale, by which a refresh may be worse",
+    )
+    min_labels: int = Field(500, ge=10, description="labels in the shadow before a decision")
+    max_labels: int = Field(20_000, ge=10, description="labels in the shadow, at most")
+    rung: int = Field(
+        500, ge=10, description="labels after which the worse half of candidates leaves"
+    )
+    probation: int = Field(
+        5_000, ge=0, description="labels for which the former champion may return"
+    )
+    max_loss: float | None = Field(
+        None, gt=0, description="mean loss above which no model is promoted"
+    )
 
 
 class ApiSection(Section):

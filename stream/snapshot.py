@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from stream.checkpoint import (
+    LIFECYCLE_PART,
     MODEL_PART,
     STATE_PART,
     VIEW_PART,
@@ -55,6 +56,7 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
         "probes": line.probes,
         "recent": list(line.recent),
         "arrivals": line.arrivals,
+        "promotions": line.promotions,
     }
     parts: dict[str, bytes] = {}
     chunks: dict[str, ChunkWrite] = {}
@@ -66,6 +68,9 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
         reference = None if watch.reference is None else write_reference(watch.reference)
         chunks["first"] = ChunkWrite(watch.first.changes(), _ALL if watch.is_warm else 0)
         chunks["reference"] = ChunkWrite(reference, 0 if reference is None else _ALL)
+    lifecycle = line.lifecycle
+    if lifecycle is not None:
+        parts[LIFECYCLE_PART] = pickle.dumps(lifecycle, 5)
     snapshot = Snapshot(
         offsets={str(place): offset for place, offset in line.offsets.items()},
         version=line.version,
@@ -79,6 +84,8 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
         },
         panes=() if watch is None else tuple(watch.rows),
         reference=reference,
+        run_changes=() if lifecycle is None else tuple(lifecycle.changes),
+        models=() if lifecycle is None else tuple(lifecycle.kept),
     )
     return snapshot, {"pending": pending, "early": early, "settled": (settled, settled_first)}
 
@@ -91,6 +98,8 @@ def mark_committed(line: Line, changes: Mapping[str, Any], number: int) -> None:
     line.settled.committed(len(settled), first, number)
     if line.watch is not None:
         line.watch.mark_committed()
+    if line.lifecycle is not None:
+        line.lifecycle.mark_committed()
 
 
 def restore(line: Line, snapshot: Snapshot, chunks: Chunks) -> None:
@@ -118,6 +127,7 @@ def restore(line: Line, snapshot: Snapshot, chunks: Chunks) -> None:
     line.probes = state["probes"]
     line.recent = deque(state["recent"], maxlen=line.config.dead_letters.window)
     line.arrivals = state["arrivals"]
+    line.promotions = state["promotions"]
     line.pending.restore([(n, _pending.decode(data)) for n, data in chunks.get("pending", [])])
     line.early.restore([(n, _early.decode(data)) for n, data in chunks.get("early", [])])
     line.settled.restore([(n, _settled.decode(data)) for n, data in chunks.get("settled", [])])
@@ -130,6 +140,9 @@ def restore(line: Line, snapshot: Snapshot, chunks: Chunks) -> None:
             detector=state.get("detector"),
             first=list(chunks.get("first", [])),
         )
+    if line.lifecycle is not None and (kept := snapshot.parts.get(LIFECYCLE_PART)) is not None:
+        line.lifecycle = pickle.loads(kept)  # noqa: S301 (the store verified it)
+        line.lifecycle.config = line.config.retrain
 
 
 def load_learner(part: bytes) -> Any:

@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heappush
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from stream.labels import Label
 
+_Prediction = bool | float | dict[str, float] | str | int | None  # as in stream.learner
 _SLACK = 1_000  # entries: below this, tidying costs more than it frees
 
 
@@ -61,11 +62,22 @@ class Pending(Entry, array_like=True, gc=False):
         What was predicted, as ``Learner.predict`` returns it.
     baselines
         What the two baselines said at that time.
+    shadows
+        What the models in the shadow said, by name, where there were any.
     """
 
     value: bytes
-    prediction: bool | float | dict[str, float] | str | int | None
+    prediction: _Prediction
     baselines: tuple[Label | None, Label | None]
+    shadows: dict[str, _Prediction] | None = None
+
+
+class Said(NamedTuple):
+    """What was said of an event when it came; see ``Pending``."""
+
+    prediction: _Prediction
+    baselines: tuple[Label | None, Label | None]
+    shadows: dict[str, _Prediction] | None
 
 
 E = TypeVar("E", bound=Entry)

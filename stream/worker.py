@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -13,8 +14,11 @@ from stream.cadence import Cadence
 from stream.clock import Clock
 from stream.config import Config
 from stream.errors import ConfigError, HaltedError
+from stream.lifecycle.live import request
+from stream.lifecycle.run import Request
 from stream.line import Line
 from stream.log import Log, Sink, Source
+from stream.people import People
 from stream.publisher import Publisher
 from stream.records import Record
 from stream.recovery import Recovery
@@ -23,6 +27,7 @@ from stream.snapshot import mark_committed, take_snapshot
 from stream.status import status_of
 from stream.storage.identity import identity_of
 from stream.storage.store import Store
+from stream.training.supervisor import Launch, Supervisor
 from stream.watching.findings import Finding
 
 _log = structlog.get_logger("riverrun.worker")
@@ -49,6 +54,8 @@ class Worker:
         Makes a line that has learned nothing, of a version.
     clock
         For latencies and for the spacing of checkpoints.
+    training
+        Given the worker's epoch, looks after trainings; None where there are none.
 
     Attributes
     ----------
@@ -70,12 +77,14 @@ class Worker:
         *,
         make_line: Callable[[str], Line],
         clock: Clock,
+        training: Callable[[int], Supervisor] | None = None,
     ) -> None:
         self._config = config
         self._source = source
         self._sink = sink
         self._store = store
         self._make_line = make_line
+        self._make_supervisor = training
         self._clock = clock
         self._identity = identity_of(config)
         self._rolling: dict[str, Any] | None = None
@@ -115,8 +124,17 @@ class Worker:
         self._reason = recovered.reason
         self._silent_until = recovered.silent_until
         self._publisher = Publisher(self._sink, self._config, self._silent_until)
+        self._people = People(self._store, self._config, self._clock)
+        self._supervisor: Supervisor | None = None
+        if self._make_supervisor is not None and self.line.lifecycle is not None:
+            self._supervisor = self._make_supervisor(self._claim.epoch)
+            if recovered.restored:
+                self._supervisor.after_commit(self.line)
         self._cadence = Cadence(self._config.checkpoint, self._clock.monotonic())
         self._dirty = not recovered.restored
+        if recovered.changed:
+            wanted = Request("change", reason="the configured pipeline is another one")
+            self._dirty |= request(self.line, wanted)
         _log.info(
             "started",
             stream=self._config.stream.name,
@@ -160,6 +178,7 @@ class Worker:
                 self.idle_seconds += self._clock.monotonic() - polled
             if records:
                 self._turn(records)
+            self._look_after_runs()
             if self._cadence.is_due(self._clock.monotonic()):
                 self.checkpoint()
             if on_turn is not None:
@@ -167,7 +186,10 @@ class Worker:
             if until_caught_up and not records and not any(self._source.lag().values()):
                 break
         self._idle = True
+        self._look_after_runs()
         self.checkpoint()
+        if self._supervisor is not None:
+            self._supervisor.stop()
 
     def checkpoint(self) -> None:
         """Commit the state, where anything happened since the last one.
@@ -192,8 +214,12 @@ class Worker:
             replace=not self._restored,
             panes_kept=self._config.monitor.panes_kept,
             happened=self._news,
+            answers=self._people.answers,
         )
         self._news = []
+        self._people.answers = {}
+        if self._supervisor is not None:
+            self._supervisor.after_commit(self.line)
         self._number, self._restored, self._dirty = number, True, False
         mark_committed(self.line, changes, number)
         self._source.commit(self.line.offsets)
@@ -212,6 +238,13 @@ class Worker:
         if step.halt is not None:
             self.checkpoint()
             raise HaltedError(step.halt)
+
+    def _look_after_runs(self) -> None:
+        """Hear what people ask, and see to the training that is under way."""
+        if self.line.lifecycle is not None:
+            self._dirty |= self._people.tick(self.line)
+        if self._supervisor is not None:
+            self._dirty |= self._supervisor.tick(self.line)
 
     def _look_for_a_schema(self) -> None:
         """Go on with a schema that a person has changed meanwhile; one that is wrong is told."""
@@ -259,9 +292,27 @@ class Worker:
 
 
 def open_worker(
-    config: Config, log: Log, store: Store, make_line: Callable[[str], Line], clock: Clock
+    config: Config,
+    log: Log,
+    store: Store,
+    make_line: Callable[[str], Line],
+    clock: Clock,
+    launch: Launch | None = None,
 ) -> Worker:
     """Return a worker over a log, with its source and sink opened.
+
+    Parameters
+    ----------
+    config
+        The stream's configuration.
+    log, store
+        Its event log, and where checkpoints go.
+    make_line
+        Makes a line that has learned nothing, of a version.
+    clock
+        The machine's, but in tests.
+    launch
+        Starts a training in another process; without it nothing is retrained.
 
     Raises
     ------
@@ -269,4 +320,16 @@ def open_worker(
     """
     topics = [config.events_topic, config.labels_topic]
     source = log.source(topics, group=f"riverrun-{config.stream.name}")
-    return Worker(config, source, log.sink(), store, make_line=make_line, clock=clock)
+
+    training = None
+    if launch is not None:
+        training = partial(Supervisor, config, log, store, clock, launch)
+    return Worker(
+        config,
+        source,
+        log.sink(),
+        store,
+        make_line=make_line,
+        clock=clock,
+        training=training,
+    )

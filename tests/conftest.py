@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 with warnings.catch_warnings():
     # kafka-python 3.0.12 reads its schemas in a way that Python 3.11 and 3.12 deprecate.
@@ -14,6 +15,10 @@ with warnings.catch_warnings():
     import kafka  # noqa: F401
 
 from tests.kafka.broker import KafkaMissingError, LocalKafka
+
+# Machines are shared: how long an input takes to make says nothing about the code.
+settings.register_profile("riverrun", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("riverrun")
 
 
 def real_thing(error: Exception) -> None:

@@ -193,7 +193,7 @@ class ModelHolder:
                 f"it has format {theirs.format}, and this API reads {ours.format}; run the same "
                 "riverrun for worker and API"
             )
-        if theirs.fingerprint != ours.fingerprint:
+        if theirs.reads != ours.reads:
             return (
                 "it was learned with another pipeline, task, metrics or event mapping than this "
                 "API's configuration says; start the API again with the worker's configuration"

@@ -138,6 +138,7 @@ def _examples(name: str, task: str) -> dict[str, dict[str, Any]]:
         "topics": {kind: f"{name}.{kind.replace('_', '-')}" for kind in kinds} | {"create": True},
         "event": {"id": "id", "time": "time"},
         "monitor": {"schema_file": "schema.toml", "pane_span": "10m", "segments": ["region"]},
+        "retrain": {"labels": 10_000, "schedule": "0 3 * * *", "max_loss": 0.5},
         "model": {
             "factory": "package.module:function",
             "metrics": list(DEFAULT_METRICS[usual]),

@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 import importlib
 import re
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream.errors import PipelineError
@@ -86,3 +88,23 @@ def _import(spec: str, name: str) -> Any:
 
 def _error(spec: str, message: str) -> PipelineError:
     return PipelineError(f"factory {spec[:100]!r}: {message}")
+
+
+def source_of(name: str) -> bytes:
+    """Return the source of the module that a factory is in; nothing where it has none.
+
+    Parameters
+    ----------
+    name
+        ``package.module:function``.
+    """
+    try:
+        found = find_spec(name.partition(":")[0])
+    except (ImportError, ValueError):
+        return b""
+    if found is None or found.origin is None:
+        return b""
+    try:
+        return Path(found.origin).read_bytes()
+    except OSError:
+        return b""

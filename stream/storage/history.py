@@ -63,6 +63,7 @@ class History:
                 "last": row.last,
                 "events": row.events,
                 "errors": row.errors,
+                "offsets": row.offsets,
                 "summary": msgspec.to_builtins(row.summary),
                 "data": row.data,
                 "scores": row.scores,

@@ -6,9 +6,11 @@ import json
 import platform
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from stream.checkpoint import FORMAT
 from stream.config import Config
+from stream.pipelines.factory import source_of
 from stream.pipelines.read import canonical
 from stream.storage.store import Identity
 
@@ -30,23 +32,29 @@ def identity_of(config: Config) -> Identity:
 
 
 def fingerprint(config: Config) -> str:
-    """Return a digest of everything that decides what is learned.
+    """Return two digests, of how events are read and of what learns from them.
 
-    Spaces and quotes in the pipeline do not matter; its parts and parameters, the task, the
-    classes, the metrics, the seed and the mapping of events do.
+    Spaces and quotes in the pipeline do not matter; its parts, parameters and seed do, and the code
+    of a factory's module. Of the rest, the task, the classes, the metrics and the mapping of events
+    do.
     """
     model, event = config.model, config.event
     pipeline = canonical(model.pipeline) if model.pipeline is not None else model.factory
-    decided = {
-        "pipeline": pipeline,
+    learns = {"pipeline": pipeline, "seed": model.seed}
+    if model.factory is not None:
+        learns["code"] = sha256(source_of(model.factory)).hexdigest()
+    reads = {
         "task": model.task,
         "classes": model.classes,
         "metrics": config.metric_names,
-        "seed": model.seed,
         "event": [event.id, event.time, event.label, event.features, event.nulls],
         "types": sorted(event.types.items()),
     }
-    return sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()
+    return f"{_digest(reads)}.{_digest(learns)}"
+
+
+def _digest(data: dict[str, Any]) -> str:
+    return sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def libraries() -> dict[str, str]:

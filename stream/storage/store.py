@@ -17,6 +17,7 @@ from stream.errors import FencedError
 from stream.storage.blobs import Blobs
 from stream.storage.database import open_database, reading, shown, writing
 from stream.storage.history import History
+from stream.storage.runs import Runs
 from stream.storage.tables import belongs_to, checkpoints, happenings, shards, versions
 
 SHARD = "all"
@@ -36,7 +37,7 @@ class Identity(msgspec.Struct, frozen=True):
     Parameters
     ----------
     fingerprint
-        Normal form of the pipeline, the task and the mapping of events.
+        Digests of how events are read, and of what learns from them, with a dot between.
     format
         Version of the blobs' layout.
     libraries
@@ -46,6 +47,11 @@ class Identity(msgspec.Struct, frozen=True):
     fingerprint: str
     format: int
     libraries: dict[str, str]
+
+    @property
+    def reads(self) -> str:
+        """Digest of how events are read: with another one, a state cannot go on."""
+        return self.fingerprint.partition(".")[0]
 
 
 class StoredCheckpoint(msgspec.Struct, frozen=True):
@@ -76,6 +82,8 @@ class Store:
     ----------
     history
         The monitor's panes and references.
+    runs
+        Retraining runs, kept models, and what people ask for.
     """
 
     def __init__(
@@ -85,6 +93,7 @@ class Store:
         self._stream = stream
         self._shard = shard
         self._blobs = Blobs(stream, shard, secret)
+        self.runs = Runs(self._engine, stream, secret)
         self.history = History(self._engine, stream, shard, secret)
         self.url = shown(self._engine)
 
@@ -125,6 +134,7 @@ class Store:
         replace: bool,
         panes_kept: int = 10_000,
         happened: Sequence[tuple[str, Mapping[str, Any]]] = (),
+        answers: Mapping[int, str] | None = None,
     ) -> None:
         """Write a checkpoint, all of it or nothing.
 
@@ -148,6 +158,8 @@ class Store:
             How many closed panes stay.
         happened
             Kind and detail of what a person should find afterwards.
+        answers
+            By id, what became of requests.
 
         Raises
         ------
@@ -181,6 +193,8 @@ class Store:
                 self.history.write_reference(
                     connection, number, snapshot.version, snapshot.reference, now
                 )
+            self.runs.write(connection, number, snapshot.run_changes, snapshot.models, now)
+            self.runs.answered(connection, answers or {}, now)
             for kind, detail in happened:
                 self._happened(connection, kind, detail, now)
             self._write_version(connection, snapshot.version, reason, identity, now)
@@ -230,6 +244,7 @@ class Store:
             self._check(connection, claim)
             self._forget_after(connection, number)
             self.history.go_back_to(connection, number)
+            self.runs.go_back_to(connection, number)
 
     def record(self, kind: str, detail: Mapping[str, Any], now: float) -> None:
         """Write down something that a person should find afterwards."""

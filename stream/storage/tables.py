@@ -107,6 +107,7 @@ panes = Table(
     Column("last", Float, nullable=False),
     Column("events", BigInteger, nullable=False),
     Column("errors", BigInteger, nullable=False),
+    Column("offsets", JSON, nullable=False),
     Column("summary", JSON, nullable=False),
     Column("data", LargeBinary, nullable=False),
     Column("scores", LargeBinary, nullable=False),
@@ -124,6 +125,63 @@ references = Table(
     Column("data", LargeBinary, nullable=False),
 )
 """What each version's events are compared with."""
+
+run_changes = Table(
+    "run_changes",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("run", BigInteger, nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("state", String(64), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+)
+"""What happened to retraining runs; ``number`` is the checkpoint that it came with."""
+
+models = Table(
+    "models",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("version", String(64), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("moment", String(16), primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("seal", String(200), nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+"""Models as they were when they began to serve, and when they left."""
+
+trainings = Table(
+    "trainings",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("run", BigInteger, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("progress", JSON, nullable=False),
+    Column("seal", String(200), nullable=True),
+    Column("data", LargeBinary, nullable=True),
+)
+"""What the process that trains has reached, and in the end its candidates."""
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("stream", String(128), nullable=False, index=True),
+    Column("kind", String(32), nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("handled_at", Float, nullable=True),
+    Column("outcome", Text, nullable=True),
+)
+"""What people ask of the worker; it answers with the checkpoint in which it obeyed."""
 
 happenings = Table(
     "happenings",

@@ -18,12 +18,10 @@ from stream.events import Features
 from stream.labels import Label
 from stream.learner import Prediction, plain
 from stream.sections import Task
+from stream.watching.leads import MODEL, Leads
 from stream.watching.losses import losses
 from stream.watching.outlook import Outlook
 from stream.watching.pane_row import pack_scores
-
-MODEL = "model"
-"""What the served model is called among those whose losses are compared."""
 
 SEGMENT_FEATURES, SEGMENT_CATEGORIES = 5, 20
 
@@ -66,8 +64,8 @@ class Performances:
     ----------
     whole, since_pane
         By model, segment and label age.
-    outlook
-        Expected performance without labels.
+    outlook, leads
+        Expected performance without labels; the lead over the baselines and over that.
     """
 
     def __init__(
@@ -77,6 +75,7 @@ class Performances:
         self.whole = Performance()
         self.since_pane = Performance()
         self.outlook = Outlook(task, calibration_labels)
+        self.leads = Leads()
         self._segments = segments
 
     def predicted(self, predictions: Sequence[Prediction]) -> None:
@@ -117,7 +116,13 @@ class Performances:
     def close_pane(self) -> bytes:
         """Begin a new pane, and return the scores of the last one; see ``pack_scores``."""
         since, self.since_pane = self.since_pane, Performance()
-        return pack_scores(since, self.outlook.close_pane())
+        confidences = self.outlook.close_pane()
+        self.leads.close_pane(since, self.outlook.accuracy())
+        return pack_scores(since, confidences)
+
+    def segment_names(self, layout: Layout) -> Sequence[str]:
+        """Return the features whose segments are kept apart."""
+        return self._segments or _few_categories(layout)
 
     def _score(
         self,
@@ -135,7 +140,7 @@ class Performances:
         schema, recorder = monitor.schema, monitor.recorder
         if not kept or schema is None or recorder is None:
             return
-        names = self._segments or _few_categories(recorder.layout)
+        names = self.segment_names(recorder.layout)
         features = [row.features for row in kept]
         self._add(
             score_batch(

@@ -114,6 +114,18 @@ class Outlook:
         counts = np.sum(np.stack(list(self._panes)), axis=0)
         return {"panes": len(self._panes)} | compare(self._task, counts, self._calibrator)
 
+    def accuracy(self) -> tuple[float, float, int] | None:
+        """Return the low end of the accuracy's band, the realised one, and of how many labels."""
+        if self._calibrator is None or not self._panes:
+            return None
+        predicted, labelled, true = np.sum(np.stack(list(self._panes)), axis=0)
+        expected = _accuracy(self._task, predicted, self._calibrator)
+        shares = np.divide(true, labelled, out=np.zeros(LEVELS), where=labelled > 0)
+        realised = _accuracy(self._task, labelled, Calibrator(tuple(shares.tolist())))
+        if expected is None or realised is None:
+            return None
+        return expected.low, realised.value, int(labelled.sum())
+
     def to_data(self) -> bytes:
         """Return the state as bytes."""
         stored = _Stored(
@@ -180,6 +192,16 @@ def _estimates(task: Task, counts: IntArray, calibrator: Calibrator) -> tuple[Es
         return estimate_binary(counts, calibrator)
     accuracy = estimate_accuracy(counts, calibrator)
     return () if accuracy is None else (accuracy,)
+
+
+def _accuracy(task: Task, counts: IntArray, calibrator: Calibrator) -> Estimate | None:
+    if task != "binary":
+        return estimate_accuracy(counts, calibrator)
+    # A stated probability below one half is a prediction of the other class.
+    half = LEVELS // 2
+    share = np.asarray(calibrator.share)
+    right = Calibrator(tuple(np.where(np.arange(LEVELS) < half, 1.0 - share, share).tolist()))
+    return estimate_accuracy(counts, right)
 
 
 def _empty() -> IntArray:

@@ -77,6 +77,8 @@ class PaneRow(msgspec.Struct, frozen=True):
         Its counts: ``monitor.panes.Pane.to_bytes``.
     scores
         Performance and confidences of the labels that came while it was open; see ``pack_scores``.
+    offsets
+        Next offset by partition, behind the pane's last record.
     summary
         What was said.
     """
@@ -90,6 +92,7 @@ class PaneRow(msgspec.Struct, frozen=True):
     errors: int
     data: bytes
     scores: bytes
+    offsets: dict[str, int]
     summary: PaneSummary
 
 
@@ -99,6 +102,7 @@ def pane_row(
     version: str,
     scores: bytes,
     drifts: Sequence[ConceptDrift],
+    offsets: dict[str, int],
 ) -> PaneRow:
     """Return the row of a pane that was closed."""
     pane, report = closed.pane, closed.report
@@ -131,6 +135,7 @@ def pane_row(
         errors=pane.errors,
         data=pane.to_bytes(),
         scores=scores,
+        offsets=offsets,
         summary=summary,
     )
 

@@ -12,6 +12,7 @@ from monitor.monitor import Monitor
 from monitor.performance import Performance
 from monitor.reference import Reference
 from stream.labels import Label
+from stream.watching.leads import Leads
 from stream.watching.pane_row import PaneRow
 from stream.watching.totals import Totals
 from stream.watching.watch import Watch
@@ -25,6 +26,8 @@ class _Stored(msgspec.Struct):
     since_pane: dict[str, Any]
     outlook: bytes
     drifts: list[ConceptDrift]
+    recent_drifts: list[ConceptDrift]
+    leads: Leads
     last: PaneRow | None
     first_labels: list[Label]
 
@@ -43,6 +46,8 @@ def write_watch(watch: Watch) -> bytes:
         since_pane=watch.performances.since_pane.to_data(),
         outlook=watch.performances.outlook.to_data(),
         drifts=watch.drifts,
+        recent_drifts=watch.recent_drifts,
+        leads=watch.leads,
         last=watch.last,
         first_labels=watch.first.labels,
     )
@@ -87,7 +92,9 @@ def restore_watch(
     watch.performances.whole = Performance.from_data(stored.performance)
     watch.performances.since_pane = Performance.from_data(stored.since_pane)
     watch.performances.outlook.restore(stored.outlook)
-    watch.drifts, watch.last = stored.drifts, stored.last
+    watch.performances.leads = stored.leads
+    watch.drifts, watch.recent_drifts = stored.drifts, stored.recent_drifts
+    watch.last = stored.last
     watch.first.restore(first, stored.first_labels)
     if watch.given_schema is not None and watch.given_schema != watch.monitor.schema:
         watch.correct(watch.given_schema, round(watch.last.last * 1000) if watch.last else 0)

@@ -25,13 +25,17 @@ from monitor.schema import Schema
 from monitor.trigger import State
 from stream.events import Event, Features, Rejected
 from stream.learner import Prediction, plain
+from stream.records import Offsets
 from stream.sections import Task
 from stream.watching.findings import Finding
 from stream.watching.first_events import FEWEST, FirstEvent, FirstEvents
 from stream.watching.groups import Groups, rejected
 from stream.watching.labelled import Labelled, Performances
+from stream.watching.leads import Leads
 from stream.watching.pane_row import PaneRow, pane_row
 from stream.watching.totals import Totals
+
+_DRIFTS = 20
 
 
 class _Noted(NamedTuple):
@@ -101,6 +105,8 @@ class Watch:
         self.last: PaneRow | None = None
         self.reference: Reference | None = None
         self.drifts: list[ConceptDrift] = []
+        self.recent_drifts: list[ConceptDrift] = []
+        self._offsets: dict[str, int] = {}
         self._decode = decode
         self._batch: CheckedBatch | None = None
         self._noted: list[_Noted] = []
@@ -170,8 +176,15 @@ class Watch:
         elif len(self.first.labels) < self.config.warmup_events:
             self.first.labels.append(labelled.label)
 
-    def close(self) -> list[Finding]:
-        """End a segment: count what was noted, and return what was found."""
+    def close(self, offsets: Offsets) -> list[Finding]:
+        """End a segment: count what was noted, and return what was found.
+
+        Parameters
+        ----------
+        offsets
+            Behind the segment.
+        """
+        self._offsets = {str(place): offset for place, offset in offsets.items()}
         labelled, self._labelled = self._labelled, []
         drifts = self.performances.labelled(labelled, self.monitor)
         self.drifts += drifts
@@ -203,6 +216,18 @@ class Watch:
         self.given_schema = schema
         actions = self.monitor.correct(schema, time / 1000)
         return [Finding("schema", time, actions=tuple(a.value for a in actions))]
+
+    def promote(self, reference: Reference) -> None:
+        """Go on with the reference of a model that was promoted just now."""
+        self.monitor.promote(reference)
+        self.reference = reference
+        self.recent_drifts = []
+        self.leads.begin_anew()
+
+    @property
+    def leads(self) -> Leads:
+        """The lead over the baselines and over the estimate."""
+        return self.performances.leads
 
     def mark_committed(self) -> None:
         """Take note that the fresh panes, reference and first events were written."""
@@ -243,7 +268,8 @@ class Watch:
             self._add_anomalies(closed.anomalies, round(closed.pane.last * 1000))
             layout = self.monitor.recorder.layout if self.monitor.recorder else Layout(())
             scores = self.performances.close_pane()
-            self.last = pane_row(closed, layout, self.version, scores, self.drifts)
+            self.recent_drifts = (self.recent_drifts + self.drifts)[-_DRIFTS:]
+            self.last = pane_row(closed, layout, self.version, scores, self.drifts, self._offsets)
             self.rows.append(self.last)
             self.totals.add_pane(self.last, self._features)
             self.drifts = []

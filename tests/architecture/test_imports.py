@@ -14,12 +14,14 @@ LAYERS = ["monitor", "stream", "serve"]
 CORE = [
     *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "monitor").glob("**/*.py")),
     *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "stream/watching").glob("*.py")),
+    *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "stream/lifecycle").glob("*.py")),
     *(
         f"stream/{name}.py"
         for name in [
             "baselines",
             "checkpoint",
             "counts",
+            "dead_letter_limit",
             "digest",
             "events",
             "labels",

@@ -219,7 +219,7 @@ def test_another_pipeline_is_refused_and_can_be_learned_anew(bench):
     bench.produce(interleaved(80))
     bench.run()
     published = len(bench.topic("predictions"))
-    other = make_config(model={"pipeline": "naive_bayes.GaussianNB()"})
+    other = make_config(model={"pipeline": "naive_bayes.GaussianNB()"}, retrain={"change": False})
     with pytest.raises(HaltedError, match="--rebuild"):
         bench.run(config=other)
     worker = bench.run(config=other, rebuild=True)

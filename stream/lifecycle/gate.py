@@ -1,0 +1,179 @@
+"""The gate: whether a challenger is better than the champion, on the losses of the same events.
+
+A paired, anytime-valid sequential test. A bet of share b on each difference d of losses in [-1, 1]
+(champion's minus challenger's) multiplies a stake by 1 + b d; as long as the challenger is not
+better, given all that came before, the stake is a supermartingale, and so is a mixture of such
+stakes over shares b. By Ville's inequality (Ville 1939) it ever reaches 1 / level with probability
+at most the level, so that one may look after every event and stop when one likes. Betting on the
+mean of bounded differences: Waudby-Smith and Ramdas 2024, Journal of the Royal Statistical Society
+B 86(1); comparing two forecasters in this way: Choe and Ramdas 2024, Operations Research 72(4).
+Events need not be independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from monitor.arrays import FloatArray
+
+SHARES = np.geomspace(0.01, 0.9, 10)
+"""The bets that are mixed; no more than all of the stake can be lost."""
+
+MAX_SEGMENTS = 200
+Verdict = Literal["better", "not_worse", "worse", "undecided"]
+
+
+class GateRules(msgspec.Struct, frozen=True):
+    """What the gate asks for; see ``[retrain]``.
+
+    Parameters
+    ----------
+    level
+        Largest probability of promoting a challenger that is not better.
+    margin
+        Share of the scale by which a refresh may be worse.
+    min_labels, max_labels
+        Shortest and longest stay in the shadow.
+    """
+
+    level: float = 0.01
+    margin: float = 0.01
+    min_labels: int = 500
+    max_labels: int = 20_000
+
+
+class Gate(msgspec.Struct):
+    """The evidence so far. All sums are taken label by label, so that batches of any size agree.
+
+    Parameters
+    ----------
+    scale
+        Loss that counts as 1; larger differences count as 1.
+    margin
+        See ``GateRules``.
+    labels
+        Labels taken in.
+    champion, challenger
+        Sums of their losses, unscaled.
+    better, worse, not_worse
+        Logs of the stakes, one a share, against the claims that the challenger is not better, that
+        it is not worse, and that it is worse by more than the margin.
+    segments
+        By feature and segment, labels and the logs of the stakes against the claim that the
+        challenger is not worse there.
+    """
+
+    scale: float
+    margin: float
+    labels: int = 0
+    champion: float = 0.0
+    challenger: float = 0.0
+    better: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(SHARES))
+    worse: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(SHARES))
+    not_worse: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(SHARES))
+    segments: dict[str, tuple[int, list[float]]] = {}
+
+    def update(
+        self,
+        champion: FloatArray,
+        challenger: FloatArray,
+        segments: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Take in losses on the same events.
+
+        Parameters
+        ----------
+        champion, challenger
+            Finite, not negative, shape (labels,), in the order in which the labels came.
+        segments
+            By feature, the segment of each event, shape (labels,).
+
+        Examples
+        --------
+        >>> gate = Gate(scale=1.0, margin=0.01)
+        >>> gate.update(np.full(400, 0.5), np.full(400, 0.4))
+        >>> gate.verdict(GateRules())
+        'undecided'
+        >>> gate.update(np.full(400, 0.5), np.full(400, 0.4))
+        >>> gate.verdict(GateRules())
+        'better'
+        """
+        if not len(champion):
+            return
+        gap = np.clip((champion - challenger) / self.scale, -1.0, 1.0)
+        self.labels += len(gap)
+        self.champion = _added(self.champion, champion)
+        self.challenger = _added(self.challenger, challenger)
+        self.better = _bet(self.better, gap)
+        self.worse = _bet(self.worse, -gap)
+        self.not_worse = _bet(self.not_worse, (gap + self.margin) / (1.0 + self.margin))
+        for feature, labels in (segments or {}).items():
+            names = np.array(labels, dtype=object)
+            for name in dict.fromkeys(labels):
+                key = f"{feature}={name}"
+                if key in self.segments or len(self.segments) < MAX_SEGMENTS:
+                    count, stakes = self.segments.get(key, (0, [0.0] * len(SHARES)))
+                    some = -gap[names == name]
+                    self.segments[key] = (count + len(some), _bet(stakes, some))
+
+    def verdict(self, rules: GateRules) -> Verdict:
+        """Return what the evidence says; ``undecided`` before the shortest stay."""
+        if self.labels < rules.min_labels:
+            return "undecided"
+        needed = -np.log(rules.level)
+        if log_mean(self.worse) >= needed:
+            return "worse"
+        if log_mean(self.better) >= needed:
+            return "better"
+        return "not_worse" if log_mean(self.not_worse) >= needed else "undecided"
+
+    def is_better(self, level: float) -> bool:
+        """Return whether the evidence shows it, however short the stay was."""
+        return bool(log_mean(self.better) >= -np.log(level))
+
+    def worse_in(self, rules: GateRules) -> list[str]:
+        """Return the segments in which the challenger is clearly worse, the clearest first.
+
+        The level is shared among the segments (Bonferroni).
+        """
+        needed = np.log(max(1, len(self.segments)) / rules.level)
+        evidence = {name: log_mean(stakes) for name, (_, stakes) in self.segments.items()}
+        clear = [name for name, log in evidence.items() if log >= needed]
+        return sorted(clear, key=lambda name: -evidence[name])
+
+    def numbers(self) -> dict[str, float | int | None]:
+        """Return the numbers that a decision comes with."""
+        return {
+            "labels": self.labels,
+            "champion_loss": self.champion / self.labels if self.labels else None,
+            "challenger_loss": self.challenger / self.labels if self.labels else None,
+            "log_evidence_better": round(log_mean(self.better), 4),
+            "log_evidence_worse": round(log_mean(self.worse), 4),
+            "log_evidence_not_worse": round(log_mean(self.not_worse), 4),
+        }
+
+
+def log_mean(logs: Sequence[float]) -> float:
+    """Return the log of the mean of numbers given by their logs.
+
+    Examples
+    --------
+    >>> log_mean([0.0, 0.0])
+    0.0
+    """
+    return float(np.logaddexp.reduce(np.asarray(logs)) - np.log(len(logs)))
+
+
+def _bet(stakes: Sequence[float], gains: FloatArray) -> list[float]:
+    """Bet on every gain in turn: sums in order, whatever the batches are."""
+    logs = np.log1p(SHARES * gains[:, None])
+    summed: list[float] = np.cumsum(np.vstack([np.asarray(stakes), logs]), axis=0)[-1].tolist()
+    return summed
+
+
+def _added(total: float, values: FloatArray) -> float:
+    return float(np.cumsum(np.concatenate([[total], values]))[-1])

@@ -1,0 +1,312 @@
+"""The lifecycle of a stream's models, as a state machine without clock, process or store.
+
+A request begins a run; its candidates are trained elsewhere and adopted into the shadow; there they
+race one another and then face the champion at the gate; a winner is promoted, and the former
+champion stays in its shadow for the probation. Decisions fall where a pane closes, and nowhere
+else, so that they are the same however records are cut into batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from monitor.reference import Reference
+from stream.events import Features
+from stream.labels import Label
+from stream.learner import Learner, Prediction
+from stream.lifecycle.gate import Gate, GateRules
+from stream.lifecycle.run import REFRESHES, KeptModel, Outcome, Phase, Request, Run, RunChange
+from stream.lifecycle.shadow import Shadow
+from stream.sections import RetrainSection, Task
+from stream.watching.losses import losses
+
+DAY = 86_400_000
+_REQUESTS_KEPT = 20
+CHAMPION = ""
+"""What the serving model is called among the predictions of an event."""
+
+
+class Adopted(NamedTuple):
+    """A candidate that was trained: its name, pipeline and model."""
+
+    name: str
+    pipeline: str
+    learner: Learner
+
+
+class Shadowed(NamedTuple):
+    """A label, and what the champion and the shadows had said."""
+
+    label: Label
+    said: Mapping[str, Prediction]
+    features: Features
+
+
+class Decision(NamedTuple):
+    """What the line is to do: let a shadow take the champion's place."""
+
+    shadow: Shadow
+    reference: Reference | None
+
+
+class Lifecycle:
+    """Runs, shadows and decisions of one stream.
+
+    Parameters
+    ----------
+    config
+        The section ``[retrain]``.
+    task
+        What is predicted.
+    version, pipeline
+        The champion's, at first.
+
+    Attributes
+    ----------
+    run
+        The run that is under way.
+    shadows
+        Models in the shadow.
+    scheduled_at
+        Seconds since the epoch of the last time that the schedule was due.
+    changes, kept
+        What is to be written down, and the models to keep, since the last checkpoint.
+    """
+
+    def __init__(self, config: RetrainSection, task: Task, version: str, pipeline: str) -> None:
+        self.config = config
+        self.task = task
+        self.version = version
+        self.pipeline = pipeline
+        self.run: Run | None = None
+        self.shadows: list[Shadow] = []
+        self.changes: list[RunChange] = []
+        self.kept: list[KeptModel] = []
+        self.runs = 0
+        self.versions = int(version.removeprefix("v"))
+        self.scheduled_at: float | None = None
+        self.began: list[int] = []
+        self.labels = 0
+        self.reference: Reference | None = None
+        self._said: list[Shadowed] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is to be written down goes with the checkpoint, and is not written again after it.
+        state = {name: value for name, value in vars(self).items() if name != "config"}
+        return state | {"changes": [], "kept": []}
+
+    def mark_committed(self) -> None:
+        """Take note that the changes and the kept models were written."""
+        self.changes, self.kept = [], []
+
+    @property
+    def rules(self) -> GateRules:
+        """What the gate asks for."""
+        config = self.config
+        return GateRules(config.level, config.margin, config.min_labels, config.max_labels)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run is under way that has not decided yet."""
+        return self.run is not None and self.run.phase != "probation"
+
+    def request(self, request: Request, now: int, pipelines: Mapping[str, str]) -> bool:
+        """Begin a run, or add the request to the one under way.
+
+        Parameters
+        ----------
+        request
+            Who wants it, and why.
+        now
+            Event time in milliseconds.
+        pipelines
+            By name, the candidates to train.
+
+        Returns
+        -------
+        bool
+            Whether a run began. Without a person asking, no more than ``retrain.max_per_day`` do.
+        """
+        if self.run is not None and self.run.phase != "probation":
+            if len(self.run.requests) < _REQUESTS_KEPT:
+                self.run.requests.append(request)
+            return False
+        self.began = [time for time in self.began if time > now - DAY]
+        if not request.by and len(self.began) >= self.config.max_per_day:
+            return False
+        if self.run is not None:
+            self.end("kept", now, "The probation ended early: another run began.")
+        self.began.append(now)
+        self.runs += 1
+        self.versions += 1
+        self.run = Run(
+            number=self.runs,
+            version=f"v{self.versions}",
+            phase="training",
+            goal="not_worse" if request.trigger in REFRESHES else "better",
+            requests=[request],
+            began=now,
+            since=request.since,
+            pipelines=dict(pipelines),
+        )
+        self.labels = 0
+        detail = {"trigger": request.trigger, "goal": self.run.goal, "pipelines": dict(pipelines)}
+        sentence = f"A run began: {request.reason or request.trigger}."
+        self.note("training", now, sentence, detail | {"request": msgspec.to_builtins(request)})
+        return True
+
+    def adopt(
+        self,
+        candidates: Sequence[Adopted],
+        reference: Reference | None,
+        now: int,
+        *,
+        scale: float = 1.0,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Take trained candidates into the shadow.
+
+        Parameters
+        ----------
+        candidates
+            One or more.
+        reference
+            What they were trained on, as counts; it moves with the promotion.
+        now
+            Event time in milliseconds.
+        scale
+            Loss that counts as 1 at the gate.
+        detail
+            About the training, to be written down.
+        """
+        run = self.run
+        if run is None or run.phase != "training":
+            return
+        self.reference = reference
+        self.shadows = [
+            Shadow(
+                one.name, "challenger", run.version, one.learner, self.new_gate(scale), one.pipeline
+            )
+            for one in candidates
+        ]
+        phase: Phase = "racing" if len(candidates) > 1 else "shadow"
+        self.enter(phase, now, f"{len(candidates)} trained and in the shadow.", detail)
+
+    def fail(self, reason: str, now: int, outcome: Outcome = "failed") -> None:
+        """End the run without a decision."""
+        if self.run is not None:
+            self.end(outcome, now, reason)
+
+    def overrule(self, version: str, learner: Learner, by: str, reason: str, now: int) -> Decision:
+        """Let a person put a version in place; the gate is not asked, the probation is kept.
+
+        Parameters
+        ----------
+        version, learner
+            What will serve.
+        by, reason
+            Who wants it, and why.
+        now
+            Event time in milliseconds.
+        """
+        if self.run is not None:
+            self.end("cancelled", now, f"{by or 'Somebody'} put {version} in place.")
+        self.runs += 1
+        asked = Request("person", {"version": version}, reason, by)
+        self.run = Run(self.runs, version, "shadow", "better", [asked], now, None, {})
+        shadow = Shadow(version, "challenger", version, learner, self.new_gate(1.0))
+        self.shadows = [shadow]
+        sentence = f"{by or 'Somebody'} put {version} in place of {self.version}: {reason}"
+        self.note("promoted", now, sentence, {"by": by, "reason": reason, "overruled": True})
+        return Decision(shadow, None)
+
+    def predict(self, features: Features) -> dict[str, Prediction] | None:
+        """Return what the shadows say of an event; None where there is none."""
+        if not self.shadows:
+            return None
+        return {shadow.name: shadow.predict(features) for shadow in self.shadows}
+
+    def learn(self, features: Features, label: Label | None) -> None:
+        """Let the shadows learn from an event."""
+        for shadow in self.shadows:
+            shadow.learn(features, label)
+
+    def labelled(
+        self, label: Label, said: Mapping[str, Prediction] | None, features: Features
+    ) -> None:
+        """Take note of a label that met its predictions: ``CHAMPION``'s and the shadows'."""
+        self.labels += 1
+        if said and self.shadows:
+            self._said.append(Shadowed(label, said, features))
+
+    def weigh(self, segments: Mapping[str, Sequence[str]] | None = None) -> None:
+        """Give the gates the losses of the labels that were noted, in order.
+
+        Parameters
+        ----------
+        segments
+            By feature, the segment of each noted label.
+        """
+        said, self._said = self._said, []
+        if not said:
+            return
+        labels = [one.label for one in said]
+        champion = losses(self.task, labels, [one.said.get(CHAMPION) for one in said])
+        for shadow in self.shadows:
+            other = losses(self.task, labels, [one.said.get(shadow.name) for one in said])
+            both = np.isfinite(champion) & np.isfinite(other)
+            kept = {
+                feature: [name for name, good in zip(names, both.tolist(), strict=True) if good]
+                for feature, names in (segments or {}).items()
+            }
+            shadow.gate.update(champion[both], other[both], kept)
+
+    @property
+    def noted(self) -> list[Features]:
+        """The features of the labels that were noted since the gates were given losses."""
+        return [one.features for one in self._said]
+
+    def promoted(self, former: Learner, reference: Reference | None, now: int) -> None:
+        """Take note that the challenger serves: the former champion goes into its shadow.
+
+        Parameters
+        ----------
+        former
+            The model that served until now.
+        reference
+            What it was compared with, for its way back.
+        now
+            Event time in milliseconds.
+        """
+        winner, version, pipeline = self.shadows[0], self.version, self.pipeline
+        self.version, self.pipeline = winner.version, winner.description
+        gate = self.new_gate(winner.gate.scale)
+        self.shadows = [Shadow(version, "former", version, former, gate, pipeline)]
+        self.reference = reference
+        self.enter("probation", now, f"{self.version} serves; {version} is in its shadow.")
+
+    def new_gate(self, scale: float) -> Gate:
+        """Return a gate without evidence."""
+        return Gate(scale=scale, margin=self.config.margin)
+
+    def enter(self, phase: Phase, now: int, sentence: str, detail: Any = None) -> None:
+        """Go on to another phase of the run."""
+        if self.run is not None:
+            self.run.phase = phase
+            self.note(phase, now, sentence, detail)
+
+    def end(self, outcome: Outcome, now: int, sentence: str, detail: Any = None) -> None:
+        """End the run, in whatever way."""
+        self.note(outcome, now, sentence, detail)
+        self.run, self.shadows, self.reference = None, [], None
+
+    def note(self, state: Phase | Outcome, now: int, sentence: str, detail: Any = None) -> None:
+        """Take down what happened to the run."""
+        run = self.run
+        if run is not None:
+            change = RunChange(run.number, run.version, state, now, sentence, dict(detail or {}))
+            self.changes.append(change)

@@ -1,0 +1,247 @@
+"""Retraining in the store: what happened to runs, trained candidates, kept models, and requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
+
+from stream.errors import CheckpointDamagedError
+from stream.lifecycle.run import KeptModel, RunChange
+from stream.storage.database import reading, writing
+from stream.storage.seal import is_sealed, seal
+from stream.storage.tables import models, requests, run_changes, trainings
+
+
+class Training(msgspec.Struct, frozen=True):
+    """How far a training is.
+
+    Parameters
+    ----------
+    run, epoch
+        Which run, and the epoch of the worker that began it.
+    state
+        ``running``, ``done`` or ``failed``.
+    at
+        Seconds since the epoch, of the last word from it.
+    progress
+        Events done and to do, events per second, or why it failed.
+    """
+
+    run: int
+    epoch: int
+    state: str
+    at: float
+    progress: dict[str, Any]
+
+
+class StoredRequest(msgspec.Struct, frozen=True):
+    """Something a person asked of the worker."""
+
+    id: int
+    kind: str
+    detail: dict[str, Any]
+    by: str
+    at: float
+
+
+class Runs:
+    """The runs of one stream.
+
+    Parameters
+    ----------
+    engine
+        The store's.
+    stream
+        Whose they are.
+    secret
+        Signs and verifies models; None for digests only.
+    """
+
+    def __init__(self, engine: Engine, stream: str, secret: bytes | None) -> None:
+        self._engine = engine
+        self._stream = stream
+        self._secret = secret
+
+    def write(
+        self,
+        connection: Connection,
+        number: int,
+        changes: Sequence[RunChange],
+        kept: Sequence[KeptModel],
+        now: float,
+    ) -> None:
+        """Write what came with a checkpoint."""
+        if changes:
+            rows = [
+                {
+                    "stream": self._stream,
+                    "number": number,
+                    "position": position,
+                    "run": change.number,
+                    "version": change.version,
+                    "state": change.state,
+                    "time": change.time,
+                    "at": now,
+                    "sentence": change.sentence,
+                    "detail": change.detail,
+                }
+                for position, change in enumerate(changes)
+            ]
+            connection.execute(insert(run_changes), rows)
+        for model in kept:
+            place = self._model_place(model.version, number, model.moment)
+            connection.execute(
+                insert(models).values(
+                    stream=self._stream,
+                    version=model.version,
+                    number=number,
+                    moment=model.moment,
+                    at=now,
+                    seal=seal(model.data, place, self._secret),
+                    data=model.data,
+                )
+            )
+
+    def go_back_to(self, connection: Connection, number: int) -> None:
+        """Delete what came after a checkpoint."""
+        for table in (run_changes, models):
+            mine = and_(table.c.stream == self._stream, table.c.number > number)
+            connection.execute(delete(table).where(mine))
+
+    def changes(self, limit: int = 100, run: int | None = None) -> list[dict[str, Any]]:
+        """Return what happened to runs, newest first."""
+        query = select(run_changes).where(run_changes.c.stream == self._stream)
+        if run is not None:
+            query = query.where(run_changes.c.run == run)
+        query = query.order_by(run_changes.c.number.desc(), run_changes.c.position.desc())
+        with reading(self._engine) as connection:
+            return [dict(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+    def last(self) -> tuple[int, int]:
+        """Return the largest number of a run, and of a version that one was to make; 0 for none."""
+        columns = (run_changes.c.run, run_changes.c.version)
+        query = select(*columns).where(run_changes.c.stream == self._stream).distinct()
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        versions = [int(row.version.removeprefix("v")) for row in rows]
+        return max((row.run for row in rows), default=0), max(versions, default=0)
+
+    def model(self, version: str) -> bytes | None:
+        """Return the newest kept model of a version, or None.
+
+        Raises
+        ------
+        CheckpointDamagedError
+        """
+        query = (
+            select(models)
+            .where(models.c.stream == self._stream, models.c.version == version)
+            .order_by(models.c.number.desc(), models.c.moment)
+        )
+        with reading(self._engine) as connection:
+            row = connection.execute(query.limit(1)).one_or_none()
+        if row is None:
+            return None
+        return self._verified(row, self._model_place(version, row.number, row.moment))
+
+    def begin_training(self, run: int, epoch: int, now: float) -> None:
+        """Take note that a training begins; what an older one had reached is forgotten."""
+        mine = self._training(run)
+        with writing(self._engine) as connection:
+            connection.execute(delete(trainings).where(mine))
+            values = {"stream": self._stream, "run": run, "epoch": epoch, "state": "running"}
+            connection.execute(insert(trainings).values(**values, at=now, progress={}))
+
+    def tell_training(
+        self,
+        run: int,
+        epoch: int,
+        state: str,
+        progress: Mapping[str, Any],
+        now: float,
+        data: bytes | None = None,
+    ) -> bool:
+        """Write how far a training is; return whether it is still wanted.
+
+        A training of an older epoch writes nothing: its worker is gone.
+        """
+        mine = and_(self._training(run), trainings.c.epoch == epoch)
+        values: dict[str, Any] = {"state": state, "progress": dict(progress), "at": now}
+        if data is not None:
+            sealed = seal(data, self._candidate_place(run), self._secret)
+            values |= {"data": data, "seal": sealed}
+        with writing(self._engine) as connection:
+            return connection.execute(update(trainings).where(mine).values(**values)).rowcount == 1
+
+    def training(self, run: int) -> Training | None:
+        """Return how far a training is, or None."""
+        columns = [trainings.c[name] for name in Training.__struct_fields__]
+        with reading(self._engine) as connection:
+            row = connection.execute(select(*columns).where(self._training(run))).one_or_none()
+        return None if row is None else Training(**row._asdict())
+
+    def candidates(self, run: int) -> bytes:
+        """Return what a training made.
+
+        Raises
+        ------
+        CheckpointDamagedError
+            Where it is damaged, or not there.
+        """
+        with reading(self._engine) as connection:
+            row = connection.execute(select(trainings).where(self._training(run))).one_or_none()
+        if row is None or row.data is None:
+            raise CheckpointDamagedError(f"run {run} of {self._stream} left no candidates")
+        return self._verified(row, self._candidate_place(run))
+
+    def forget_training(self, run: int) -> None:
+        """Delete what a training made: it was taken over, or is not wanted any more."""
+        with writing(self._engine) as connection:
+            connection.execute(delete(trainings).where(self._training(run)))
+
+    def ask(self, kind: str, detail: Mapping[str, Any], by: str, now: float) -> int:
+        """Ask something of the worker; return the request's id."""
+        row = {"stream": self._stream, "kind": kind, "detail": dict(detail), "by": by, "at": now}
+        with writing(self._engine) as connection:
+            key = connection.execute(insert(requests).values(**row)).inserted_primary_key
+        return int(key[0]) if key else 0
+
+    def asked(self) -> list[StoredRequest]:
+        """Return the requests that the worker has not answered, oldest first."""
+        columns = [requests.c[name] for name in StoredRequest.__struct_fields__]
+        mine = and_(requests.c.stream == self._stream, requests.c.handled_at.is_(None))
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(*columns).where(mine).order_by(requests.c.id))
+            return [StoredRequest(**row._asdict()) for row in rows]
+
+    def answer(self, key: int) -> str | None:
+        """Return what became of a request; None where it is not answered yet."""
+        with reading(self._engine) as connection:
+            query = select(requests.c.outcome).where(requests.c.id == key)
+            return connection.execute(query).scalar_one_or_none()
+
+    def answered(self, connection: Connection, answers: Mapping[int, str], now: float) -> None:
+        """Write answers, with the checkpoint in which they came true."""
+        for key, outcome in answers.items():
+            done = update(requests).where(requests.c.id == key)
+            connection.execute(done.values(handled_at=now, outcome=outcome))
+
+    def _training(self, run: int) -> Any:
+        return and_(trainings.c.stream == self._stream, trainings.c.run == run)
+
+    def _candidate_place(self, run: int) -> str:
+        return f"{self._stream}/candidates/{run}"
+
+    def _model_place(self, version: str, number: int, moment: str) -> str:
+        return f"{self._stream}/model/{version}/{number}/{moment}"
+
+    def _verified(self, row: Any, place: str) -> bytes:
+        data = bytes(row.data)
+        if not is_sealed(data, place, self._secret, row.seal):
+            raise CheckpointDamagedError(
+                f"{place} is damaged, or was not signed with RIVERRUN_SECRET"
+            )
+        return data

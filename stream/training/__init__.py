@@ -1,0 +1,1 @@
+"""Training challengers in another process, on a stated range of the log, up to now."""
