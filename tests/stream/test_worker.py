@@ -225,8 +225,7 @@ def test_another_pipeline_is_refused_and_can_be_learned_anew(bench):
     worker = bench.run(config=other, rebuild=True)
     assert worker.line.version == "v2"
     assert len(bench.topic("predictions")) == published
-    fresh = make_line(other)
-    fresh.version = "v2"
+    fresh = line_factory(other)("v2")
     fresh.handle(bench.log.source(["s.events", "s.labels"]).poll(10_000, 0.0), 0)
     assert state_digest(worker.line) == state_digest(fresh)
     assert [row["reason"] for row in bench.store.versions()][
