@@ -83,6 +83,16 @@ class TopicNotFoundError(LogError):
         )
 
 
+class PartitionNotFoundError(LogError):
+    """A record names a partition that its topic does not have; nothing of it was written."""
+
+    def __init__(self, topic: str, partition: int, count: int) -> None:
+        super().__init__(
+            f"topic {topic!r} has {count} partitions; a record is for partition {partition}. Name "
+            f"one below {count}, or none"
+        )
+
+
 class RecordTooLargeError(LogError):
     """A record is larger than the log accepts; nothing of it was written."""
 
