@@ -23,6 +23,7 @@ CORE = [
             "labels",
             "learner",
             "line",
+            "origin",
             "records",
             "scores",
             "settled",
