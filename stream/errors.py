@@ -150,6 +150,12 @@ class UndecodableBatchError(LogError):
         )
 
 
+class ReplayRunningError(RiverrunError):
+    """Another replay of the same dead letters is at work; this one appended nothing."""
+
+    exit_code = 4
+
+
 class StoreError(RiverrunError):
     """Raised by the store of checkpoints."""
 
