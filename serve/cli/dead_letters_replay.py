@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +24,7 @@ from stream.errors import InputError, TopicNotFoundError
 
 if TYPE_CHECKING:
     from stream.config import Config
+    from stream.dead_letters.rebuilds import Rebuild
     from stream.dead_letters.replay import Outcome, Replay
     from stream.dead_letters.selection import Selection
     from stream.log import Log
@@ -47,6 +49,12 @@ def dead_letters_replay(
         bool,
         typer.Option("--no-check", help="Also what the configuration here would reject again."),
     ] = False,
+    rebuilt: Annotated[
+        bool,
+        typer.Option(
+            "--rebuilt", help="Also what a rebuild read since, and could not take either."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
@@ -70,7 +78,9 @@ def dead_letters_replay(
         selection = read_selection(stage, reason, since, until)
         if places:
             selection = _of_places(log, settings, places)
-        with closing(_replay(log, settings, selection, limit, not no_check)) as replay:
+        rebuilds = [] if rebuilt else _rebuilds(settings)
+        replay = _replay(log, settings, selection, limit, check=not no_check, rebuilds=rebuilds)
+        with closing(replay):
             topic, total = replay.topic.topic, replay.topic.offset_count
             with progress_bar(f"reading {topic}", total) as show:
                 replay.read_marks(show)
@@ -90,12 +100,30 @@ def dead_letters_replay(
 
 
 def _replay(
-    log: Log, config: Config, selection: Selection, limit: int | None, check: bool
+    log: Log,
+    config: Config,
+    selection: Selection,
+    limit: int | None,
+    *,
+    check: bool,
+    rebuilds: list[Rebuild],
 ) -> Replay:
     from stream.clock import SystemClock
     from stream.dead_letters.replay import Replay
 
-    return Replay(log, config, selection, limit=limit, check=check, clock=SystemClock())
+    clock = SystemClock()
+    return Replay(log, config, selection, limit=limit, check=check, rebuilds=rebuilds, clock=clock)
+
+
+def _rebuilds(config: Config) -> list[Rebuild]:
+    from serve.compose import open_stream_store, read_secrets
+    from serve.status_reading import missing_file
+    from stream.dead_letters.rebuilds import rebuilds_of
+
+    if missing_file(config.stream.store) is not None:
+        return []
+    with closing(open_stream_store(config, read_secrets(os.environ))) as store:
+        return rebuilds_of(store)
 
 
 def _of_places(log: Log, config: Config, places: list[str]) -> Selection:

@@ -1,6 +1,6 @@
 """Replay: the records of dead letters are appended again, each at most once however often it runs.
 
-Three things together keep an event from being learned twice:
+Four things together keep an event from being learned twice:
 
 1. A replay carries the place and time of the first append (``stream/origin.py``), so it has the id
    and the time that the event always had, and the line drops what it has seen of it within
@@ -10,6 +10,7 @@ Three things together keep an event from being learned twice:
 3. A batch whose replay was killed is looked for on the log (``landed.py``); only the rest of it is
    appended. While a replay has written within the last seconds, another one waits for it and
    refuses: it may be alive, and what a killed one had handed over may still be on the way.
+4. What a rebuild of the model has read again is not appended (``rebuilds.py``).
 
 A letter's record is the one at its *source place*. A replay that fails again stands at another
 place, and so makes another letter, which may be replayed again under the same first place.
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from uuid import uuid4
 
@@ -31,6 +32,7 @@ from stream.dead_letters.journal import Mark, Standing, mark_record
 from stream.dead_letters.landed import find_landed
 from stream.dead_letters.letter import Letter
 from stream.dead_letters.reading import Progress
+from stream.dead_letters.rebuilds import Rebuild
 from stream.dead_letters.revival import Revival, Reviver
 from stream.dead_letters.selection import Selection
 from stream.dead_letters.topic import DeadLetterTopic
@@ -76,6 +78,8 @@ class Replay:
         How many records to append at most; None: all.
     check
         Whether records that the configuration still refuses are skipped.
+    rebuilds
+        Rebuilds of the model; what they have read is skipped.
     clock
         For the time of day.
     sleep
@@ -94,13 +98,21 @@ class Replay:
         *,
         limit: int | None,
         check: bool,
+        rebuilds: Sequence[Rebuild],
         clock: Clock,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.topic = DeadLetterTopic(log, config.dead_letters_topic)
         self._log = log
         self._source = log.source([config.events_topic, config.labels_topic])
-        self._reviver = Reviver(config, self._source, self.topic.journal, check, clock)
+        self._reviver = Reviver(
+            config,
+            self._source,
+            self.topic.journal,
+            check=check,
+            rebuilds=rebuilds,
+            clock=clock,
+        )
         self._selection = selection
         self._limit = limit
         self._clock = clock

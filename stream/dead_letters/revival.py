@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -12,6 +13,7 @@ from stream.config import Config
 from stream.dead_letters.journal import Journal
 from stream.dead_letters.letter import Letter, original_headers
 from stream.dead_letters.original import find_original
+from stream.dead_letters.rebuilds import Rebuild
 from stream.events import Decoder, Rejected
 from stream.labels import LabelReader
 from stream.log import MAX_RECORD_BYTES, Source
@@ -24,6 +26,7 @@ Reason = Literal[
     "repeated",
     "other_topic",
     "already_scored",
+    "rebuilt",
     "bad_header",
     "original_gone",
     "too_large",
@@ -37,6 +40,8 @@ SKIPPED: dict[Reason, str] = {
     "repeated": "repeat another letter of the same record",
     "other_topic": "come from a topic or partition that the stream does not read",
     "already_scored": "failed while the model learned: they have been scored, and partly learned",
+    "rebuilt": "were read again by a rebuild of the model, which learned what it took of them; say "
+    "--rebuilt where it could not take them either",
     "bad_header": "have the headers of a replay in another form than one writes",
     "original_gone": "were too large for a dead letter, and the original is no longer there",
     "too_large": "are too large to be appended with the headers of a replay",
@@ -72,18 +77,28 @@ class Reviver:
         What was replayed before.
     check
         Whether records that the configuration refuses are skipped.
+    rebuilds
+        What they have read is skipped.
     clock
         For the time that a replay would be appended at.
     """
 
     def __init__(
-        self, config: Config, source: Source, journal: Journal, check: bool, clock: Clock
+        self,
+        config: Config,
+        source: Source,
+        journal: Journal,
+        *,
+        check: bool,
+        rebuilds: Sequence[Rebuild],
+        clock: Clock,
     ) -> None:
         self._labels_topic = config.labels_topic
         self._source = source
         self._partitions = frozenset(source.partitions)
         self._journal = journal
         self._check = check
+        self._rebuilds = tuple(rebuilds)
         self._clock = clock
         read_label = LabelReader(config.model.task, config.model.classes)
         self._decoder = Decoder(config.event, read_label)
@@ -146,7 +161,11 @@ class Reviver:
         # A worker that died may have written a letter twice.
         if self._was_seen(letter.first.place):
             return "repeated"
-        return "already_scored" if letter.stage == "learn" else None
+        if letter.stage == "learn":
+            return "already_scored"
+        if any(rebuild.has_read(letter) for rebuild in self._rebuilds):
+            return "rebuilt"
+        return None
 
     def _rejected(self, new: NewRecord) -> Rejected | None:
         now = round(self._clock.now() * 1000)
