@@ -8,8 +8,10 @@ from stream.origin import Origin, Place, read_origin
 from stream.records import Headers, Record
 from stream.step import ERROR_PREFIX, OMITTED_BYTES, SOURCE_TIMESTAMP
 
-_REASON = ("topic", "partition", "offset", "stage", "class.name", "exception.message")
-_OURS = frozenset({*(ERROR_PREFIX + name for name in _REASON), SOURCE_TIMESTAMP, OMITTED_BYTES})
+_REASON = tuple(
+    ERROR_PREFIX + name
+    for name in ("topic", "partition", "offset", "stage", "class.name", "exception.message")
+)
 _LONGEST_NAME, _LONGEST_MESSAGE = 200, 1_000
 
 
@@ -117,12 +119,13 @@ def original_headers(record: Record) -> Headers:
 
 
 def _original_count(headers: Headers) -> int:
-    seen: set[str] = set()
-    count = len(headers)
-    while count and (name := headers[count - 1][0]) in _OURS and name not in seen:
-        seen.add(name)
-        count -= 1
-    return count
+    """Return where the worker's headers begin; the number of all where they are not there."""
+    names = [name for name, _ in headers]
+    end = len(names)
+    for optional in (OMITTED_BYTES, SOURCE_TIMESTAMP):
+        end -= names[end - 1 : end] == [optional]
+    start = end - len(_REASON)
+    return start if start >= 0 and tuple(names[start:end]) == _REASON else len(names)
 
 
 def _source(reason: dict[str, bytes]) -> Place | None:

@@ -158,7 +158,9 @@ def test_a_letter_that_a_worker_wrote_twice_is_replayed_once(scene):
 def test_a_record_of_another_topic_is_refused_and_counted(scene):
     def letter(topic, partition=b"0", offset=b"1"):
         place = {"topic": topic, "partition": partition, "offset": offset}
-        headers = tuple((f"__connect.errors.{name}", text) for name, text in place.items())
+        rest = {"stage": b"decode", "class.name": b"", "exception.message": b""}
+        named = (place | rest).items()
+        headers = tuple((f"__connect.errors.{name}", text) for name, text in named)
         return NewRecord(scene.config.dead_letters_topic, None, b'{"y": true}', headers)
 
     events = scene.config.events_topic.encode()
@@ -248,20 +250,15 @@ def test_a_record_that_the_broker_finds_too_large_does_not_hold_up_the_others(sc
     assert scene.work(scene.mended)["learned"] == 6
 
 
-def test_what_was_scored_is_not_replayed(scene):
+def test_what_was_scored_is_not_replayed(make_scene):
     """The model raised while it learned: its parts may have learned already."""
-    headers = {
-        "topic": scene.config.events_topic,
-        "partition": "0",
-        "offset": "0",
-        "stage": "learn",
-    }
-    scene.produce(good(1))
-    named = tuple((f"__connect.errors.{name}", text.encode()) for name, text in headers.items())
-    scene.log.sink().append(
-        [NewRecord(scene.config.dead_letters_topic, None, b'{"y": true}', named)]
-    ).offsets()
-    assert scene.replay().skipped == {"already_scored": 1}
+    scene = make_scene(event={"features": None, "max_bytes": 1_000})
+    scene.produce(good(1), large(2))
+    counts = scene.work()
+    assert (counts["learned"], counts["dead_lettered"]) == (1, 1)
+    assert letters(scene)[0].stage == "learn"
+    outcome = scene.replay(config=scene.config, check=False)
+    assert (outcome.replayed, dict(outcome.skipped)) == (0, {"already_scored": 1})
 
 
 def test_forged_headers_of_a_replay_are_never_appended(scene):

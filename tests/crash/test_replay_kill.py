@@ -1,6 +1,6 @@
 """A replay that is killed with SIGKILL and run again: nothing is lost, nothing is appended twice.
 
-The worker remembers no ids here (``dedup_window`` is 0), so what is on the log twice would be learned
+The worker remembers no ids here (``dedup_window`` is 0): what is on the log twice would be learned
 twice.
 """
 
