@@ -26,8 +26,6 @@ MARK_HEADER = "riverrun-replay"
 """Header of a mark; its value is the version of the form."""
 
 _VERSION = b"1"
-_KEY = b"riverrun-replay"
-
 _Verdict = Literal["replayed", "open", "void"]
 
 
@@ -85,7 +83,10 @@ class Standing(msgspec.Struct, frozen=True):
 def mark_record(mark: Mark, topic: str, partition: int) -> NewRecord:
     """Return the record of a mark."""
     headers = ((MARK_HEADER, _VERSION),)
-    return NewRecord(topic, _KEY, msgspec.json.encode(mark), headers, partition)
+    # Where a topic is compacted, only a mark that says more may take the place of another.
+    part = "done" if mark.kind == "done" else "batch"
+    key = f"{MARK_HEADER}/{mark.run}/{mark.batch}/{part}".encode()
+    return NewRecord(topic, key, msgspec.json.encode(mark), headers, partition)
 
 
 def read_mark(record: Record) -> Standing | None:
