@@ -54,7 +54,7 @@ def _summary(kinds: dict[tuple[str, str], Kind]) -> Table:
     table = _table("stage", "reason", "letters", "first", "last")
     table.columns[2].justify = "right"
     for (stage, reason), kind in list(kinds.items())[:50]:
-        times = (moment_text(kind.first, " "), moment_text(kind.last, " "))
+        times = (_seconds(kind.first), _seconds(kind.last))
         _add(table, printable(stage), printable(reason, 60), f"{kind.count:,}", *times)
     if len(kinds) > 50:
         _add(table, f"and {len(kinds) - 50:,} more", "", "", "", "")
@@ -71,7 +71,7 @@ def _page(listing: Listing) -> Table:
         _add(
             table,
             letter.place,
-            moment_text(letter.time, " "),
+            _seconds(letter.time),
             source,
             f"{printable(letter.stage)}/{printable(letter.reason, 60)}",
             printable(letter.message, _LONGEST_MESSAGE),
@@ -121,6 +121,10 @@ def letter_view(letter: Letter, record: Record, value: bytes | None, note: str) 
         _add(headers, printable(name, 100), _short(content), "record" if number < own else "worker")
     body = "" if value is None else bytes_view(value)
     return Group(table, Text(), headers, Text(), Text(note), Text(body))
+
+
+def _seconds(milliseconds: int) -> str:
+    return moment_text(milliseconds - milliseconds % 1_000, " ").replace(".000Z", "Z")
 
 
 def _short(content: bytes) -> str:

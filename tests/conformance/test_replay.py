@@ -12,9 +12,11 @@ from stream.dead_letters.journal import Mark, mark_record, read_mark
 from stream.dead_letters.letter import read_letter
 from stream.dead_letters.topic import DeadLetterTopic
 from stream.errors import InputError, RecordTooLargeError, ReplayRunningError, TopicNotFoundError
+from stream.events import Rejected
 from stream.log import MAX_RECORD_BYTES
 from stream.origin import Origin, Place, read_origin
 from stream.records import NewRecord, TopicPartition
+from stream.step import DeadLetter, dead_letter_record, shortened
 from tests.conformance.conftest import Backend
 from tests.letters import Scene, good, ignore, large
 
@@ -204,6 +206,23 @@ def test_left_out_bytes_that_are_gone_are_counted(scene, backend):
     backend.expire(TopicPartition(scene.config.events_topic, 0), 1)
     outcome = scene.replay()
     assert (outcome.replayed, dict(outcome.skipped)) == (0, {"original_gone": 1})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"key": b"other"}, {"value": b"x" * 60}, {"timestamp": 1}],
+    ids=lambda c: next(iter(c)),
+)
+def test_another_record_at_the_place_is_not_taken_for_the_original(scene, change):
+    """The log was replaced, and something else stands there now."""
+    scene.produce(large(1))
+    (found,) = scene.read("events")
+    for source, replayed in ((msgspec.structs.replace(found, **change), 0), (found, 1)):
+        letter = DeadLetter(source, Rejected("decode", "too_large", ""))
+        new = shortened(dead_letter_record(letter, scene.config.dead_letters_topic))
+        scene.log.sink().append([new]).offsets()
+        outcome = scene.replay()
+        assert (outcome.replayed, outcome.skipped["original_gone"]) == (replayed, 1)
 
 
 def test_a_record_without_room_for_the_headers_is_counted(scene):
