@@ -83,6 +83,16 @@ class TopicNotFoundError(LogError):
         )
 
 
+class PartitionNotFoundError(LogError):
+    """A record names a partition that its topic does not have; nothing of it was written."""
+
+    def __init__(self, topic: str, partition: int, count: int) -> None:
+        super().__init__(
+            f"topic {topic!r} has {count} partitions; a record is for partition {partition}. Name "
+            f"one below {count}, or none"
+        )
+
+
 class RecordTooLargeError(LogError):
     """A record is larger than the log accepts; nothing of it was written."""
 
@@ -138,6 +148,12 @@ class UndecodableBatchError(LogError):
             f"{partition}: the batch at offset {offset} cannot be unpacked ({reason}). Nothing was "
             "skipped. Install what is named, or move past it by hand with a new offset"
         )
+
+
+class ReplayRunningError(RiverrunError):
+    """Another replay of the same dead letters is at work; this one appended nothing."""
+
+    exit_code = 4
 
 
 class StoreError(RiverrunError):

@@ -13,6 +13,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from stream.labels import Label, LabelReader
+from stream.origin import as_first_appended
 from stream.records import Record
 from stream.sections import EventSection
 
@@ -124,7 +125,11 @@ class Decoder:
         self._drop_nulls = event.nulls == "drop"
 
     def event(self, record: Record) -> Event | Rejected:
-        """Decode one record of the events topic."""
+        """Decode one record of the events topic; a replay has the identity of its first append."""
+        first = self._first(record)
+        if isinstance(first, Rejected):
+            return first
+        record = first
         fields = self._fields(record, self._decode)
         if isinstance(fields, Rejected):
             return fields
@@ -153,6 +158,10 @@ class Decoder:
 
     def label(self, record: Record) -> LabelMessage | Rejected:
         """Decode one record of the labels topic."""
+        first = self._first(record)
+        if isinstance(first, Rejected):
+            return first
+        record = first
         fields = self._fields(record, self._decode_label)
         if isinstance(fields, Rejected):
             return fields
@@ -176,6 +185,14 @@ class Decoder:
                 if name is not None:
                     fields.pop(name, None)
         return self._features(fields)
+
+    def _first(self, record: Record) -> Record | Rejected:
+        if not record.headers:
+            return record
+        try:
+            return as_first_appended(record, self._event.max_future)
+        except ValueError as error:
+            return Rejected("decode", "invalid_header", str(error))
 
     def _fields(self, record: Record, decode: Callable[[bytes], Features]) -> Features | Rejected:
         value = record.value

@@ -64,12 +64,21 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class NewRecord(msgspec.Struct, frozen=True, gc=False):
-    """A record to append; the log gives it its partition (by key), offset and time."""
+    """A record to append; the log gives it its offset and time.
+
+    Parameters
+    ----------
+    topic, key, value, headers
+        As in ``Record``.
+    partition
+        Where it shall stand; None lets the log choose, by the key.
+    """
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    partition: int | None = None
 
     @property
     def size(self) -> int:

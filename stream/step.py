@@ -17,6 +17,15 @@ SOURCE_TOPIC = "riverrun-source-topic"
 SOURCE_PARTITION = "riverrun-source-partition"
 SOURCE_OFFSET = "riverrun-source-offset"
 
+ERROR_PREFIX = "__connect.errors."
+"""What Kafka Connect's names of a dead letter's headers begin with."""
+
+SOURCE_TIMESTAMP = "riverrun-source-timestamp"
+"""Header of a dead letter: when its record was appended, in milliseconds since the epoch."""
+
+OMITTED_BYTES = "riverrun-omitted-bytes"
+"""Header of a dead letter that was too large for its topic: how many bytes its value had."""
+
 
 class PredictionRow(msgspec.Struct, frozen=True):
     """One prediction of the inference log.
@@ -131,7 +140,8 @@ def source_headers(record: Record) -> tuple[tuple[str, bytes], ...]:
 def dead_letter_record(letter: DeadLetter, topic: str) -> NewRecord:
     """Return the record of the dead-letter topic: bytes, key and headers untouched.
 
-    The reason stands in Kafka Connect's headers, so that its tools read it.
+    The reason stands in Kafka Connect's headers, so that its tools read it. The record's time, for
+    which Connect has no header, stands in one of ours.
 
     Examples
     --------
@@ -150,10 +160,10 @@ def dead_letter_record(letter: DeadLetter, topic: str) -> NewRecord:
         "exception.message": rejected.message[:1_000],
     }
     headers = tuple(
-        (f"__connect.errors.{name}", text.encode("utf-8", "replace"))
-        for name, text in reason.items()
+        (f"{ERROR_PREFIX}{name}", text.encode("utf-8", "replace")) for name, text in reason.items()
     )
-    return NewRecord(topic, record.key, record.value, record.headers + headers)
+    stamp = (SOURCE_TIMESTAMP, str(record.timestamp).encode())
+    return NewRecord(topic, record.key, record.value, (*record.headers, *headers, stamp))
 
 
 def shortened(letter: NewRecord) -> NewRecord:
@@ -162,6 +172,4 @@ def shortened(letter: NewRecord) -> NewRecord:
     Its headers name the source topic, partition and offset, where the bytes still stand.
     """
     size = str(len(letter.value or b"")).encode()
-    return NewRecord(
-        letter.topic, letter.key, None, (*letter.headers, ("riverrun-omitted-bytes", size))
-    )
+    return NewRecord(letter.topic, letter.key, None, (*letter.headers, (OMITTED_BYTES, size)))

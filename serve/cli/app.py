@@ -15,6 +15,8 @@ from typer.core import TyperGroup
 from serve.cli.api import api
 from serve.cli.check import check
 from serve.cli.console import show_error
+from serve.cli.dead_letters import dead_letters_list, dead_letters_show
+from serve.cli.dead_letters_replay import dead_letters_replay
 from serve.cli.demo import demo
 from serve.cli.drift import drift
 from serve.cli.init import init
@@ -52,6 +54,12 @@ app = typer.Typer(
 )
 
 GROUPS = {
+    "dead-letters": typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="Records that could not be used: what they are, why, and once more after a fix.",
+        epilog="Example: riverrun dead-letters list --since 2h",
+    ),
     "schema": typer.Typer(
         no_args_is_help=True,
         rich_markup_mode="rich",
@@ -94,6 +102,19 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     produce: [
         "riverrun produce flights.csv.gz --rate 500/s",
         "riverrun produce landed.jsonl --to labels",
+    ],
+    dead_letters_list: [
+        "riverrun dead-letters list",
+        "riverrun dead-letters list --stage decode --reason invalid_json --since 2h --json",
+    ],
+    dead_letters_show: [
+        "riverrun dead-letters show 0:17",
+        "riverrun dead-letters show 0:17 --raw",
+    ],
+    dead_letters_replay: [
+        "riverrun dead-letters replay --since 2h --dry-run",
+        "riverrun dead-letters replay --reason wrong_type --limit 1",
+        "riverrun dead-letters replay 0:17 0:18 --yes --json",
     ],
     schema_infer: [
         "riverrun schema infer january.csv.gz --output schema.toml",

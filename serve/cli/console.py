@@ -37,9 +37,18 @@ def show_error(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Write a result as JSON; what JSON has no word for (NaN, infinity) becomes null."""
+    """Write a result as JSON; what JSON has no word for (NaN, infinity) becomes null.
+
+    Characters that a terminal might obey, or that cannot be seen, stand as JSON's escapes.
+    """
+    import json
+
     import msgspec
 
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    if not text.replace("\n", "").isprintable():
+        text = "".join(
+            char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text
+        )
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()

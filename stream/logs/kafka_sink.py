@@ -16,6 +16,7 @@ from kafka.serializer import Serializer
 from stream.errors import (
     LogError,
     LogUnreachableError,
+    PartitionNotFoundError,
     RecordTooLargeError,
     TopicNotFoundError,
 )
@@ -83,7 +84,7 @@ class KafkaSink:
     def __init__(self, address: KafkaAddress, topics: Callable[[], Mapping[str, int]]) -> None:
         self._address = address
         self._list_topics = topics
-        self._known: set[str] = set()
+        self._known: dict[str, int] = {}
         self._lock = Lock()
         self._on_the_way: deque[_Sent] = deque()
         self._bytes = 0
@@ -111,10 +112,10 @@ class KafkaSink:
 
         Raises
         ------
-        LogUnreachableError, RecordTooLargeError, TopicNotFoundError
+        LogUnreachableError, RecordTooLargeError, TopicNotFoundError, PartitionNotFoundError
         """
         refuse_too_large(records)
-        self._refuse_unknown({record.topic for record in records})
+        self._refuse_unknown(records)
         sent = []
         with self._lock, self._address.translated("appending"):
             for record in records:
@@ -149,16 +150,22 @@ class KafkaSink:
             with suppress(kafka_errors.KafkaTimeoutError):
                 self._producer.close(timeout=1)
 
-    def _refuse_unknown(self, topics: set[str]) -> None:
-        if topics <= self._known:
+    def _refuse_unknown(self, records: Sequence[NewRecord]) -> None:
+        wanted = {(record.topic, record.partition) for record in records}
+        if all(0 <= (partition or 0) < self._known.get(topic, 0) for topic, partition in wanted):
             return
-        self._known = set(self._list_topics())
-        for topic in topics - self._known:
-            raise TopicNotFoundError(topic, self._address.url, sorted(self._known))
+        self._known = dict(self._list_topics())
+        for topic, partition in wanted:
+            if topic not in self._known:
+                raise TopicNotFoundError(topic, self._address.url, sorted(self._known))
+            if not 0 <= (partition or 0) < self._known[topic]:
+                raise PartitionNotFoundError(topic, partition or 0, self._known[topic])
 
     def _send(self, record: NewRecord) -> _Sent:
         value = _NOTHING if record.value is None else record.value
-        future = self._producer.send(record.topic, value, record.key, list(record.headers))
+        future = self._producer.send(
+            record.topic, value, record.key, list(record.headers), record.partition
+        )
         return _Sent(record.topic, record.size + _RECORD_OVERHEAD, future)
 
     def _settle_finished(self) -> None:

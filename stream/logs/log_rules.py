@@ -9,6 +9,7 @@ from stream.errors import (
     InputError,
     OffsetExpiredError,
     OffsetTruncatedError,
+    PartitionNotFoundError,
     RecordTooLargeError,
 )
 from stream.log import MAX_RECORD_BYTES, Bounds
@@ -35,6 +36,21 @@ def partition_for(key: bytes | None, count: int, turn: int) -> int:
     [0, 1, 2, 0]
     """
     return (turn if key is None else crc32(key)) % count
+
+
+def partition_of(record: NewRecord, count: int, turn: int) -> int:
+    """Return the partition that a record names, or else that of its key.
+
+    Raises
+    ------
+    PartitionNotFoundError
+        When the topic, of ``count`` partitions, does not have it.
+    """
+    if record.partition is None:
+        return partition_for(record.key, count, turn)
+    if not 0 <= record.partition < count:
+        raise PartitionNotFoundError(record.topic, record.partition, count)
+    return record.partition
 
 
 def refuse_too_large(records: Iterable[NewRecord]) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from stream.errors import TopicNotFoundError
 from stream.log import Bounds
 from stream.logs.log_rules import (
-    partition_for,
+    partition_of,
     refuse_bad_topic,
     refuse_outside,
     refuse_too_large,
@@ -62,6 +62,8 @@ class _Shared:
 
     def append(self, records: Sequence[NewRecord]) -> list[tuple[TopicPartition, int]]:
         with self.changed:
+            for record in records:
+                partition_of(record, len(self.topics.get(record.topic, [None])), 0)
             self._last_time = max(self._last_time, self._clock())
             stands = [self._append_one(record) for record in records]
             self.changed.notify_all()
@@ -69,7 +71,7 @@ class _Shared:
 
     def _append_one(self, new: NewRecord) -> tuple[TopicPartition, int]:
         partitions = self.topics.setdefault(new.topic, [_Partition()])
-        number = partition_for(new.key, len(partitions), self._appended)
+        number = partition_of(new, len(partitions), self._appended)
         held = partitions[number]
         offset = held.bounds.end
         headers = tuple(new.headers)

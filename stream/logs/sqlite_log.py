@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from stream.errors import TopicNotFoundError
-from stream.logs.log_rules import partition_for, refuse_bad_topic, refuse_too_large
+from stream.logs.log_rules import partition_of, refuse_bad_topic, refuse_too_large
 from stream.logs.sqlite_file import open_file, transaction, translated
 from stream.logs.sqlite_retention import Retention, expire_topic
 from stream.logs.sqlite_source import SqliteSource
@@ -188,7 +188,7 @@ class SqliteSink:
 
         Raises
         ------
-        RecordTooLargeError, LogUnreachableError
+        RecordTooLargeError, PartitionNotFoundError, LogUnreachableError
         """
         refuse_too_large(records)
         if not records:
@@ -219,8 +219,8 @@ class SqliteSink:
         for record in records:
             choices = slots[record.topic]
             slot = choices[0]
-            if len(choices) > 1:
-                slot = choices[partition_for(record.key, len(choices), position)]
+            if len(choices) > 1 or record.partition is not None:
+                slot = choices[partition_of(record, len(choices), position)]
             offset = slot.next_offset
             headers = encode(record.headers) if record.headers else None
             rows.append((position, slot.id, offset, now, record.key, record.value, headers))

@@ -27,6 +27,7 @@ CORE = [
             "labels",
             "learner",
             "line",
+            "origin",
             "records",
             "scores",
             "settled",

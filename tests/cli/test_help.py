@@ -12,7 +12,9 @@ import typer
 COMMANDS = [
     "demo", "init", "check", "up", "worker", "api", "status", "produce", "drift", "placebo",
 ]  # fmt: skip
-GROUPS = ["schema infer", "schema check"]
+GROUPS = [
+    "schema infer", "schema check", "dead-letters list", "dead-letters show", "dead-letters replay",
+]  # fmt: skip
 
 
 def test_help_names_every_command(invoke):

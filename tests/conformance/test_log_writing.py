@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from stream.errors import InputError, RecordTooLargeError
+from stream.errors import InputError, PartitionNotFoundError, RecordTooLargeError
 from stream.log import MAX_RECORD_BYTES, Log
 from stream.records import NewRecord, TopicPartition
 from tests.conformance.conftest import Backend
@@ -71,6 +71,29 @@ def test_a_key_always_goes_to_the_same_partition(backend: Backend, log: Log) -> 
     assert all(len(partitions) == 1 for partitions in found.values())
     assert len(set.union(*found.values())) == 4
     assert len(read(log.source([topic]), 100)) == 100
+
+
+def test_a_record_stands_on_the_partition_it_names(backend: Backend, log: Log) -> None:
+    topic = backend.topic()
+    log.create_topics({topic: 4})
+    sink = log.sink()
+    named = [NewRecord(topic, b"same", b"", (), number) for number in (3, 0, 2, 3, 1)]
+    stands = sink.append(named).offsets()
+    assert [place.partition for place, _ in stands] == [3, 0, 2, 3, 1]
+    assert [offset for _, offset in stands] == [0, 0, 0, 1, 0]
+
+
+@pytest.mark.parametrize("partition", [2, -1])
+def test_a_partition_that_is_not_there_is_refused_whole(
+    backend: Backend, log: Log, partition: int
+) -> None:
+    topic = backend.topic()
+    log.create_topics({topic: 2})
+    sink = log.sink()
+    beside = NewRecord(topic, None, b"")
+    with pytest.raises(PartitionNotFoundError, match=f"2 partitions.* partition {partition}"):
+        sink.append([beside, NewRecord(topic, None, b"", (), partition)])
+    assert read_all(log.source([topic]), backend.patience) == []
 
 
 def test_records_without_a_key_are_all_kept(backend: Backend, log: Log) -> None:

@@ -1,0 +1,1 @@
+"""Dead letters: reading them back, and appending what they hold once more."""

@@ -1,0 +1,100 @@
+"""A replay that is killed with SIGKILL and run again: nothing is lost, nothing is appended twice.
+
+The worker remembers no ids here (``dedup_window`` is 0): what is on the log twice would be learned
+twice.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections import Counter
+
+import pytest
+
+from stream.logs.open_log import open_log
+from tests.crash import replay_victim
+from tests.letters import Scene, good, large
+
+LETTERS = 100
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.crash.replay_victim"])
+
+# Marks and batches take turns: an odd append writes a mark, an even one the batch.
+STEPS = [(f"{when}_append", times) for times in (1, 2, 3, 4, 6) for when in ("before", "after")]
+
+
+@pytest.fixture(params=["sqlite", "kafka"])
+def broker(request, tmp_path):
+    """Return the URL of each log."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'log.db'}"
+    return request.getfixturevalue("kafka_broker").url
+
+
+@pytest.fixture
+def scene(broker, tmp_path):
+    """Return a stream with letters on two partitions, and two events that are learned."""
+    log = open_log(broker)
+    name = f"replay-{os.getpid()}-{random.randrange(10**9)}"
+    topics = {"partitions": 2}
+    scene = Scene(log, f"sqlite:///{tmp_path / 'store.db'}", name, topics=topics)
+    scene.produce(good(0), *(large(n) for n in range(LETTERS)), good(1))
+    assert scene.work()["dead_lettered"] == LETTERS
+    yield scene
+    log.close()
+
+
+def start(scene, broker, errors, **arguments):
+    event = scene.sections["event"] | {"max_bytes": 1_048_576}
+    sections = scene.sections | {"event": event}
+    process = PROCESSES.Process(
+        target=replay_victim.main, args=(arguments | {"broker": broker}, sections, str(errors))
+    )
+    process.start()
+    return process
+
+
+def end(process, errors):
+    process.join(60)
+    assert process.exitcode is not None, "it did not end"
+    return process.exitcode, errors.read_text() if errors.exists() else ""
+
+
+def assert_each_is_there_once(scene):
+    assert Counter(scene.replays().values()) == {1: LETTERS}
+    counts = scene.work(scene.mended)
+    assert (counts["learned"], counts["dead_lettered"]) == (LETTERS + 2, LETTERS)
+
+
+def test_killed_at_every_step(scene, broker, tmp_path):
+    errors = tmp_path / "errors"
+    for step, times in STEPS:
+        code, said = end(start(scene, broker, errors, step=step, times=times), errors)
+        assert code == -signal.SIGKILL, said or "there was nothing left to replay"
+    code, said = end(start(scene, broker, errors), errors)
+    assert code == 0, said
+    assert_each_is_there_once(scene)
+
+
+def test_killed_at_random(scene, broker, tmp_path):
+    errors = tmp_path / "errors"
+    rng = random.Random(3)
+    killed = 0
+    for _ in range(6):
+        before = sum(scene.replays().values())
+        process = start(scene, broker, errors, slow=0.05)
+        deadline = time.monotonic() + 20
+        while sum(scene.replays().values()) == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.1 * rng.random())
+        process.kill()
+        code, _ = end(process, errors)
+        killed += code == -signal.SIGKILL
+    assert killed >= 4
+    code, said = end(start(scene, broker, errors), errors)
+    assert code == 0, said
+    assert_each_is_there_once(scene)
