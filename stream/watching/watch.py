@@ -183,8 +183,8 @@ class Watch:
             batch = self.monitor.check([one.event.features for one in noted])
         self.totals.events += batch.rows
         self.totals.errors += int(batch.errors.sum())
-        for row, anomalies in batch.anomalies.items():
-            self._add_anomalies(anomalies, noted[row].event.time)
+        for row in sorted(batch.anomalies):  # they were found column by column
+            self._add_anomalies(batch.anomalies[row], noted[row].event.time)
         if not self.is_warm:
             return findings + self._warm_up(noted, batch)
         findings += self._count(noted, batch)
