@@ -243,11 +243,13 @@ class Watch:
             self._add_anomalies(closed.anomalies, round(closed.pane.last * 1000))
             layout = self.monitor.recorder.layout if self.monitor.recorder else Layout(())
             scores = self.performances.close_pane()
+            before = self.last
             self.last = pane_row(closed, layout, self.version, scores, self.drifts)
             self.rows.append(self.last)
             self.totals.add_pane(self.last, self._features)
             self.drifts = []
-            findings.append(Finding("pane", round(closed.pane.last * 1000), pane=self.last))
+            time = round(closed.pane.last * 1000)
+            findings.append(Finding("pane", time, pane=self.last, before=before))
         return findings
 
     @property
