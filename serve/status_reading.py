@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from stream.config import Config
 from stream.errors import LogError, RiverrunError
 
 if TYPE_CHECKING:
-    from stream.storage.store import StoredCheckpoint
+    from stream.storage.store import Store, StoredCheckpoint
 
 
 class NoCheckpointError(RiverrunError):
@@ -35,8 +36,12 @@ def missing_file(url: str) -> Path | None:
     return None if path.exists() else path
 
 
-def newest_checkpoint(config: Config, secrets: Secrets) -> StoredCheckpoint:
-    """Return the newest checkpoint of a stream.
+_ADVICE = "start a worker with 'riverrun worker' or 'riverrun up'"
+
+
+@contextmanager
+def store_to_read(config: Config, secrets: Secrets) -> Iterator[Store]:
+    """Open the store of a stream where it exists, and close it afterwards.
 
     Raises
     ------
@@ -46,15 +51,40 @@ def newest_checkpoint(config: Config, secrets: Secrets) -> StoredCheckpoint:
     """
     from serve.compose import open_stream_store
 
-    name = config.stream.name
-    advice = "start a worker with 'riverrun worker' or 'riverrun up'"
     if (path := missing_file(config.stream.store)) is not None:
-        raise NoCheckpointError(f"no checkpoint of {name!r} yet: {path} does not exist; {advice}")
+        name = config.stream.name
+        raise NoCheckpointError(f"no checkpoint of {name!r} yet: {path} does not exist; {_ADVICE}")
     with closing(open_stream_store(config, secrets)) as store:
-        newest = store.newest()
+        yield store
+
+
+def newest_of(store: Store, config: Config) -> StoredCheckpoint:
+    """Return the newest checkpoint of a stream.
+
+    Raises
+    ------
+    NoCheckpointError
+        When there is none yet.
+    StoreUnreachableError
+    """
+    newest = store.newest()
     if newest is None:
-        raise NoCheckpointError(f"no checkpoint of {name!r} on {store.url} yet; {advice}")
+        name = config.stream.name
+        raise NoCheckpointError(f"no checkpoint of {name!r} on {store.url} yet; {_ADVICE}")
     return newest
+
+
+def newest_checkpoint(config: Config, secrets: Secrets) -> StoredCheckpoint:
+    """Open a stream's store for its newest checkpoint.
+
+    Raises
+    ------
+    NoCheckpointError
+        When there is none yet.
+    StoreUnreachableError
+    """
+    with store_to_read(config, secrets) as store:
+        return newest_of(store, config)
 
 
 def shown_status(stored: StoredCheckpoint, now: float) -> dict[str, Any]:

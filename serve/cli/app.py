@@ -103,6 +103,8 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     drift: [
         "riverrun drift january.csv.gz july.parquet",
         "riverrun drift old.jsonl new.jsonl --ignore id,placed --false-alarms '1 per 100 panes'",
+        "riverrun drift --from 2h",
+        "riverrun drift --from 2025-01-01 --to 2025-02-01 --against v3 --json",
     ],
     placebo: [
         "riverrun placebo january.csv.gz",
