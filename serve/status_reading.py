@@ -7,7 +7,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from serve.compose import Secrets, open_stream_log
+from stream.checkpoint import VIEW_PART
 from stream.config import Config
 from stream.errors import LogError, RiverrunError
 
@@ -36,6 +39,7 @@ def missing_file(url: str) -> Path | None:
     return None if path.exists() else path
 
 
+_GROUPS_MAX, _DRIFTS_MAX = 20, 10
 _ADVICE = "start a worker with 'riverrun worker' or 'riverrun up'"
 
 
@@ -74,17 +78,31 @@ def newest_of(store: Store, config: Config) -> StoredCheckpoint:
     return newest
 
 
-def newest_checkpoint(config: Config, secrets: Secrets) -> StoredCheckpoint:
-    """Open a stream's store for its newest checkpoint.
+class _View(msgspec.Struct):
+    """Of ``stream.watching.summary.View``, which imports River, what the status shows."""
+
+    groups: list[dict[str, Any]]
+
+
+def monitor_details(store: Store, stored: StoredCheckpoint) -> dict[str, Any]:
+    """Return anomaly groups and changes of concept, which a status is too small for.
+
+    Returns
+    -------
+    dict
+        ``anomaly_groups``: errors first, then by count; ``drifts``: the newest first. Empty
+        where nothing is watched.
 
     Raises
     ------
-    NoCheckpointError
-        When there is none yet.
-    StoreUnreachableError
+    CheckpointDamagedError, StoreUnreachableError
     """
-    with store_to_read(config, secrets) as store:
-        return newest_of(store, config)
+    part = store.load_part(stored, VIEW_PART)
+    groups = [] if part is None else msgspec.json.decode(part, type=_View).groups
+    groups.sort(key=lambda group: (group["severity"] != "error", -group["count"]))
+    news = store.happenings()
+    drifts = [one["detail"]["drift"] for one in news if one["kind"] == "concept_drift"]
+    return {"anomaly_groups": groups[:_GROUPS_MAX], "drifts": drifts[:_DRIFTS_MAX]}
 
 
 def shown_status(stored: StoredCheckpoint, now: float) -> dict[str, Any]:

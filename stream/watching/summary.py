@@ -56,6 +56,7 @@ def summary_of(watch: Watch) -> dict[str, Any]:
     warm_up = {"events": len(watch.first.events), "wanted": watch.config.warmup_events}
     return {
         "state": monitor.trigger.state.value,
+        "wants": [action.value for action in monitor.trigger.memory.asked],
         "warm_up": None if watch.is_warm else warm_up,
         "schema": None
         if schema is None
