@@ -12,7 +12,7 @@ import typer
 COMMANDS = [
     "demo", "init", "check", "up", "worker", "api", "status", "produce", "drift", "placebo",
 ]  # fmt: skip
-GROUPS = ["schema infer", "schema check"]
+GROUPS = ["schema infer", "schema check", "schema show"]
 
 
 def test_help_names_every_command(invoke):
