@@ -93,5 +93,6 @@ def _readable(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, An
     for key, value in event.items():
         text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
         if isinstance(text, str) and key not in _AS_THEY_ARE:
-            event[key] = printable(text, _LONGEST)
+            lines = (line.strip() for line in text.splitlines())
+            event[key] = printable("; ".join(filter(None, lines)), _LONGEST)
     return event

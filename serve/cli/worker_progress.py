@@ -88,7 +88,8 @@ class WorkerProgress:
         if line.scores.scored and model is not None and usual is not None:
             parts.append(f"{name} {model:.4g} (no change {usual:.4g})")
         if line.watch is not None:
-            parts.append(f"monitor {_monitor(line.watch)}")
+            paused = f", {counts.unlearned:,} not learned" if line.watch.is_halted else ""
+            parts.append(f"monitor {_monitor(line.watch)}{paused}")
         return Text("  ".join(parts), no_wrap=True, overflow="ellipsis")
 
 

@@ -149,6 +149,8 @@ def test_a_line_of_the_log_is_for_reading_and_moves_no_cursor(capsys):
     line = capsys.readouterr().err
     assert "process=worker alarms='amount, \\\\x1b[31mred' pane=7" in line
     assert "\x1b" not in line
+    get_logger().error("schema_file", message="1 mistake\n  key: found")
+    assert "message='1 mistake; key: found'" in capsys.readouterr().err
     configure_logs(LogLevel.INFO, LogFormat.JSON)
     get_logger().warning("pane", **found)
     assert json.loads(capsys.readouterr().err).items() >= found.items()
