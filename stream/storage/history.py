@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Engine, RowMapping, and_, delete, insert, or_, select
+from sqlalchemy import Connection, Engine, RowMapping, and_, delete, func, insert, or_, select
 
 from stream.errors import CheckpointDamagedError
 from stream.storage.database import reading
@@ -149,6 +149,13 @@ class History:
         )
         with reading(self._engine) as connection:
             return list(connection.execute(query).scalars())
+
+    def extent(self) -> tuple[float, float] | None:
+        """Return the smallest and the largest event time of the stored panes, in seconds."""
+        query = select(func.min(panes.c.first), func.max(panes.c.last)).where(self._mine())
+        with reading(self._engine) as connection:
+            first, last = connection.execute(query).one()
+        return None if first is None else (float(first), float(last))
 
     def forget(self, connection: Connection, keep: int) -> None:
         """Delete all but the newest panes."""
