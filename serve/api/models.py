@@ -136,6 +136,21 @@ class Serving(BaseModel):
     lost: int = Field(description="Taken, and not written.")
 
 
+class MonitorStatus(BaseModel):
+    """What the monitor says, as of the newest checkpoint."""
+
+    state: str = Field(description="OK, WARNING, DRIFT, RETRAINING, COOLDOWN or HALTED.")
+    learning: bool = Field(description="false while HALTED: the model goes on answering as it is.")
+    warm_up_events: int | None = Field(
+        description="Events of the warm-up so far, out of monitor.warmup_events; null once it is "
+        "over."
+    )
+    pane: int | None = Field(description="Number of the newest closed pane; null before the first.")
+    alarms: list[str] = Field(description="Features in alarm in that pane, the worst first.")
+    concept_ratio: float = Field(description="Evidence for a rise of the loss; 1 is a detection.")
+    url: str = Field(description="Path of the whole story.")
+
+
 class StreamStatus(BaseModel):
     """How a stream is."""
 
@@ -146,6 +161,9 @@ class StreamStatus(BaseModel):
     )
     serving: Serving
     checkpoint: Checkpoint | None
+    monitor: MonitorStatus | None = Field(
+        description="null before the first checkpoint, and where the monitor is switched off."
+    )
     status: dict[str, Any] | None = Field(
         description="Counts, labels, scores beside the baselines, and offsets, as the worker "
         "committed them; as 'riverrun status --json' prints them."
