@@ -6,32 +6,29 @@ Panes add up, so that a span is tested without the raw data. API and ``riverrun 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from threading import Lock
 
-import msgspec
-
 from monitor.errors import DamagedError
+from monitor.layout import Layout, Role
 from monitor.panes import Pane
 from monitor.reference import Reference
 from monitor.report import SkewReport
 from monitor.schema import Schema
 from monitor.schema_text import schema_from_toml
 from monitor.skew import SkewTest
-from stream.checkpoint import VIEW_PART
+from serve.column_history import ColumnTest
+from serve.stored_monitor import pane_of, read_view
 from stream.config import Config
 from stream.errors import CheckpointDamagedError, InputError
-from stream.storage.history import StoredPane
 from stream.storage.store import Store
 from stream.watching.monitor_config import monitor_config
 from stream.watching.state import read_reference
-from stream.watching.summary import View
 
-_PAGE = 64
-_TRIES = 3  # a checkpoint may be replaced between its row and its part
+LAYOUTS_MAX = 16
 TESTS_MAX = 4
 """Calibrated tests that are kept: one of 500 features takes tens of megabytes and seconds."""
 
@@ -109,10 +106,18 @@ class DriftHistory:
         self._store = store
         self._monitor = monitor_config(config.monitor, config.retrain)
         self._tests: OrderedDict[str, SkewTest] = OrderedDict()
+        self._layouts: dict[str, Layout] = {}
         self._testing = Lock()
 
-    def span(self, start: float | None, end: float | None, against: str | None = None) -> SpanDrift:
-        """Test the panes of a span as one.
+    def span(
+        self,
+        start: float | None,
+        end: float | None,
+        against: str | None = None,
+        *,
+        last: int | None = None,
+    ) -> SpanDrift:
+        """Test the panes of a span together.
 
         The budget is that of a single pane, and the guard against autocorrelation that of the
         longest configured span which is not longer than this one.
@@ -123,6 +128,8 @@ class DriftHistory:
             Event time in seconds since the epoch: panes that overlap [start, end).
         against
             A version that has a reference; default that of the newest checkpoint.
+        last
+            Only the newest so many of these panes; default all.
 
         Raises
         ------
@@ -135,7 +142,7 @@ class DriftHistory:
         StoreUnreachableError
         """
         version, reference, key = self._reference(against)
-        pane, panes, skipped = self._merged(start, end, reference)
+        pane, panes, skipped = self._merged(start, end, reference, last)
         if not panes:
             raise self._nothing(start, end, version, skipped)
         report = self._report(key, reference, pane, panes)
@@ -160,18 +167,59 @@ class DriftHistory:
         ------
         CheckpointDamagedError, StoreUnreachableError
         """
-        view = read_view(self._store)
+        _, view = read_view(self._store)
         return None if view is None or view.schema is None else schema_from_toml(view.schema)
 
-    def panes(self, start: float | None, end: float | None) -> Iterator[StoredPane]:
-        """Yield the panes that overlap a span, newest first, without holding all of them."""
-        before = None
-        while True:
-            page = self._store.history.panes(start, end, limit=_PAGE, before=before)
-            yield from page
-            if len(page) < _PAGE:
-                return
-            before = page[-1].key
+    def column_test(self, version: str, role: Role, name: str) -> ColumnTest:
+        """Return the test of one column of a reference, for panes one by one.
+
+        Parameters
+        ----------
+        version
+            Whose reference.
+        role, name
+            A column that it has.
+
+        Raises
+        ------
+        UnknownVersionError, CheckpointDamagedError, StoreUnreachableError
+        """
+        _, reference, key = self._reference(version)
+        with self._testing:
+            test = self._test(key, reference)
+            return ColumnTest(test, reference.layout.index[role, name])
+
+    @property
+    def spans(self) -> tuple[int, ...]:
+        """Lengths in panes of the spans that the worker tests."""
+        return self._monitor.skew.spans
+
+    def layouts(self, wanted: Iterable[tuple[str, str]]) -> dict[str, Layout]:
+        """Return the layouts that panes were counted with, as far as a reference still has them.
+
+        Parameters
+        ----------
+        wanted
+            Version and fingerprint, as in the rows of panes.
+
+        Returns
+        -------
+        dict
+            By fingerprint. Missing are those whose reference is gone or damaged.
+        """
+        found: dict[str, Layout] = {}
+        for version, fingerprint in dict.fromkeys(wanted):
+            if fingerprint not in self._layouts:
+                try:
+                    layout = self.reference(version)[1].layout
+                except (CheckpointDamagedError, UnknownVersionError):
+                    continue
+                if len(self._layouts) >= LAYOUTS_MAX:
+                    self._layouts.clear()
+                self._layouts[layout.fingerprint] = layout
+            if (known := self._layouts.get(fingerprint)) is not None:
+                found[fingerprint] = known
+        return found
 
     def _reference(self, version: str | None) -> tuple[str, Reference, str]:
         if version is None:
@@ -193,10 +241,10 @@ class DriftHistory:
             ) from None
 
     def _merged(
-        self, start: float | None, end: float | None, reference: Reference
+        self, start: float | None, end: float | None, reference: Reference, last: int | None
     ) -> tuple[Pane, int, int]:
         pane, panes, skipped = Pane(), 0, 0
-        for stored in self.panes(start, end):
+        for stored in self._store.history.each(start, end, last=last, scores=False):
             if stored.row.layout == reference.layout.fingerprint:
                 pane += pane_of(stored, reference.layout.cells)
                 panes += 1
@@ -207,20 +255,23 @@ class DriftHistory:
     def _report(self, key: str, reference: Reference, pane: Pane, panes: int) -> SkewReport:
         # One at a time: a test keeps what it calibrated, and does so without a lock of its own.
         with self._testing:
-            test = self._tests.pop(key, None) or self._calibrated(reference)
-            self._tests[key] = test
-            while len(self._tests) > TESTS_MAX:
-                self._tests.popitem(last=False)
+            test = self._test(key, reference)
             span = max((n for n in test.spans if n <= panes), default=min(test.spans))
             report = test.report({span: pane})
         columns = tuple(replace(column, span=panes) for column in report.columns)
         return replace(report, columns=columns)
 
-    def _calibrated(self, reference: Reference) -> SkewTest:
-        """Make the very test that the worker makes of this reference."""
-        panes = self._monitor.panes
-        events = panes.events if panes.seconds is None else None
-        return SkewTest(reference, self._monitor.skew, pane_events=events)
+    def _test(self, key: str, reference: Reference) -> SkewTest:
+        """Return the very test that the worker makes of a reference."""
+        test = self._tests.pop(key, None)
+        if test is None:
+            panes = self._monitor.panes
+            events = panes.events if panes.seconds is None else None
+            test = SkewTest(reference, self._monitor.skew, pane_events=events)
+        self._tests[key] = test
+        while len(self._tests) > TESTS_MAX:
+            self._tests.popitem(last=False)
+        return test
 
     def _nothing(
         self, start: float | None, end: float | None, version: str, skipped: int
@@ -237,49 +288,6 @@ class DriftHistory:
         wanted = f"{_shown(start, 'the beginning')} and {_shown(end, 'now')}"
         there = f"{_shown(stored[0])} to {_shown(stored[1])}"
         return NoPanesError(f"no pane lies between {wanted}; panes are stored from {there}")
-
-
-def pane_of(stored: StoredPane, cells: int) -> Pane:
-    """Return the counts of a stored pane.
-
-    Parameters
-    ----------
-    stored
-        As the history gives it.
-    cells
-        Of its layout.
-
-    Raises
-    ------
-    CheckpointDamagedError
-        Not a pane, or not of that many cells.
-    """
-    try:
-        pane = Pane.from_bytes(stored.row.data)
-        if len(pane.counts) != cells:
-            raise DamagedError("pane", f"it has {len(pane.counts)} cells instead of {cells}")
-    except DamagedError as error:
-        raise CheckpointDamagedError(f"pane {stored.row.index} is damaged: {error}") from None
-    return pane
-
-
-def read_view(store: Store) -> View | None:
-    """Return the monitor in full as the newest checkpoint has it; None where there is none.
-
-    Raises
-    ------
-    CheckpointDamagedError, StoreUnreachableError
-    """
-    for _ in range(_TRIES):
-        newest = store.newest()
-        if newest is None:
-            return None
-        part = store.load_part(newest, VIEW_PART)
-        if part is not None:
-            return msgspec.json.decode(part, type=View)
-        if newest.status.get("monitor") is None:
-            return None
-    return None
 
 
 def _shown(seconds: float | None, otherwise: str = "") -> str:

@@ -81,7 +81,6 @@ def newest_of(store: Store, config: Config) -> StoredCheckpoint:
 class _View(msgspec.Struct):
     """What is read of ``stream.watching.summary.View``, which imports River."""
 
-    schema: str | None
     groups: list[dict[str, Any]]
 
 
@@ -98,28 +97,12 @@ def monitor_details(store: Store, stored: StoredCheckpoint) -> dict[str, Any]:
     ------
     CheckpointDamagedError, StoreUnreachableError
     """
-    view = _view(store, stored)
-    groups = [] if view is None else view.groups
+    part = store.load_part(stored, VIEW_PART)
+    groups = [] if part is None else msgspec.json.decode(part, type=_View).groups
     groups.sort(key=lambda group: (group["severity"] != "error", -group["count"]))
     news = store.happenings()
     drifts = [one["detail"]["drift"] for one in news if one["kind"] == "concept_drift"]
     return {"anomaly_groups": groups[:_GROUPS_MAX], "drifts": drifts[:_DRIFTS_MAX]}
-
-
-def stored_schema(store: Store, stored: StoredCheckpoint) -> str | None:
-    """Return the schema of a checkpoint as TOML; None in the warm-up without one.
-
-    Raises
-    ------
-    CheckpointDamagedError, StoreUnreachableError
-    """
-    view = _view(store, stored)
-    return None if view is None else view.schema
-
-
-def _view(store: Store, stored: StoredCheckpoint) -> _View | None:
-    part = store.load_part(stored, VIEW_PART)
-    return None if part is None else msgspec.json.decode(part, type=_View)
 
 
 def shown_status(stored: StoredCheckpoint, now: float) -> dict[str, Any]:

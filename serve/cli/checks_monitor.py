@@ -10,7 +10,8 @@ from monitor.schema import Schema
 from monitor.schema_text import schema_from_toml
 from serve.cli.drift_choice import some
 from serve.compose import Secrets
-from serve.status_reading import NoCheckpointError, newest_of, store_to_read, stored_schema
+from serve.status_reading import NoCheckpointError, store_to_read
+from serve.stored_monitor import read_view
 from stream.config import Config
 from stream.errors import ConfigError, Problem
 from stream.schema_file import SchemaFile
@@ -81,10 +82,10 @@ def _features(config: Config, secrets: Secrets, schema: Schema | None) -> Sequen
 def _stored(config: Config, secrets: Secrets) -> Sequence[str] | None:
     try:
         with store_to_read(config, secrets) as store:
-            text = stored_schema(store, newest_of(store, config))
+            _, view = read_view(store)
     except NoCheckpointError:
         return None
-    return None if text is None else schema_from_toml(text).names
+    return None if view is None or view.schema is None else schema_from_toml(view.schema).names
 
 
 def _hint(name: str, known: Sequence[str]) -> str:

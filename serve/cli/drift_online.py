@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, nextafter
 from typing import TYPE_CHECKING
 
 from serve.cli.drift_choice import Choice, some
@@ -62,14 +61,15 @@ def compare_span(store: Store, config: Config, asked: Asked, choice: Choice) -> 
     from serve.drift_history import DriftHistory
 
     start, end = _bounds(store.history, asked)
-    found = DriftHistory(store, config).span(start, end, asked.against)
+    panes = PANES if asked.start is None else None
+    found = DriftHistory(store, config).span(start, end, asked.against, last=panes)
     features = describe(found.report, found.reference, found.pane, {})
     choice.refuse_unknown({feature.skew.name for feature in features}, "no pane")
     left_out = {f.skew.name: why for f in features if (why := choice.why_not(f.skew.name))}
-    panes = f"{found.panes:,} pane{'' if found.panes == 1 else 's'}"
+    shown = f"{found.panes:,} pane{'' if found.panes == 1 else 's'}"
     return DriftResult(
         (f"the reference of {found.version}", found.reference.total.events),
-        (f"{panes}, {format_time(found.first)} to {format_time(found.last)}", found.pane.events),
+        (f"{shown}, {format_time(found.first)} to {format_time(found.last)}", found.pane.events),
         tuple(f for f in features if choice.why_not(f.skew.name) is None),
         found.report,
         left_out,
@@ -79,7 +79,7 @@ def compare_span(store: Store, config: Config, asked: Asked, choice: Choice) -> 
 
 
 def _bounds(history: History, asked: Asked) -> tuple[float | None, float | None]:
-    """Return the span in seconds since the epoch; a beginning that nobody named is chosen."""
+    """Return the span in seconds since the epoch."""
     newest = next(iter(history.panes(limit=1)), None)
     last = None if newest is None else newest.row.last
     end = _moment("--to", asked.end, last)
@@ -90,9 +90,7 @@ def _bounds(history: History, asked: Asked) -> tuple[float | None, float | None]
                 f"--from ({format_time(start)}) is not before --to ({format_time(end)})"
             )
         return start, end
-    rows = history.panes(None, end, limit=PANES + 1)
-    # Just behind the pane before, which may end in the very moment in which the first begins.
-    return nextafter(rows[-1].row.last, inf) if len(rows) > PANES else None, end
+    return None, end
 
 
 def _moment(option: str, text: str | None, last: float | None) -> float | None:

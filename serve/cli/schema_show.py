@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from serve.compose import Secrets
-from serve.status_reading import NoCheckpointError, newest_of, store_to_read, stored_schema
+from serve.status_reading import NoCheckpointError, newest_of, store_to_read
+from serve.stored_monitor import read_view
 from stream.config import Config
 from stream.errors import InputError
 
@@ -78,15 +79,15 @@ def shown_schema(config: Config, secrets: Secrets) -> ShownSchema:
     """
     name = config.stream.name
     with store_to_read(config, secrets) as store:
-        stored = newest_of(store, config)
-        monitor = stored.status.get("monitor")
-        if monitor is None:
-            raise InputError(f"the monitor of {name!r} is switched off: set monitor.enabled = true")
-        text = stored_schema(store, stored)
-    if text is None:
+        newest_of(store, config)
+        stored, view = read_view(store)
+    monitor = None if stored is None else stored.status.get("monitor")
+    if stored is None or view is None or monitor is None:
+        raise InputError(f"the monitor of {name!r} is switched off: set monitor.enabled = true")
+    if view.schema is None:
         warm_up = monitor["warm_up"] or {"events": 0, "wanted": config.monitor.warmup_events}
         raise NoCheckpointError(
             f"no schema of {name!r} yet: {warm_up['events']:,} of the {warm_up['wanted']:,} events "
             "of the warm-up have come; 'riverrun schema infer' makes one of a file"
         )
-    return ShownSchema(name, stored.number, monitor["schema"]["inferred"], text)
+    return ShownSchema(name, stored.number, monitor["schema"]["inferred"], view.schema)
