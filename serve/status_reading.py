@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from serve.compose import Secrets, open_stream_log
+from stream.checkpoint import VIEW_PART
 from stream.config import Config
 from stream.errors import LogError, RiverrunError
 
 if TYPE_CHECKING:
-    from stream.storage.store import StoredCheckpoint
+    from stream.storage.store import Store, StoredCheckpoint
 
 
 class NoCheckpointError(RiverrunError):
@@ -35,8 +39,13 @@ def missing_file(url: str) -> Path | None:
     return None if path.exists() else path
 
 
-def newest_checkpoint(config: Config, secrets: Secrets) -> StoredCheckpoint:
-    """Return the newest checkpoint of a stream.
+_GROUPS_MAX, _DRIFTS_MAX = 20, 10
+_ADVICE = "start a worker with 'riverrun worker' or 'riverrun up'"
+
+
+@contextmanager
+def store_to_read(config: Config, secrets: Secrets) -> Iterator[Store]:
+    """Open the store of a stream where it exists, and close it afterwards.
 
     Raises
     ------
@@ -46,15 +55,54 @@ def newest_checkpoint(config: Config, secrets: Secrets) -> StoredCheckpoint:
     """
     from serve.compose import open_stream_store
 
-    name = config.stream.name
-    advice = "start a worker with 'riverrun worker' or 'riverrun up'"
     if (path := missing_file(config.stream.store)) is not None:
-        raise NoCheckpointError(f"no checkpoint of {name!r} yet: {path} does not exist; {advice}")
+        name = config.stream.name
+        raise NoCheckpointError(f"no checkpoint of {name!r} yet: {path} does not exist; {_ADVICE}")
     with closing(open_stream_store(config, secrets)) as store:
-        newest = store.newest()
+        yield store
+
+
+def newest_of(store: Store, config: Config) -> StoredCheckpoint:
+    """Return the newest checkpoint of a stream.
+
+    Raises
+    ------
+    NoCheckpointError
+        When there is none yet.
+    StoreUnreachableError
+    """
+    newest = store.newest()
     if newest is None:
-        raise NoCheckpointError(f"no checkpoint of {name!r} on {store.url} yet; {advice}")
+        name = config.stream.name
+        raise NoCheckpointError(f"no checkpoint of {name!r} on {store.url} yet; {_ADVICE}")
     return newest
+
+
+class _View(msgspec.Struct):
+    """What is read of ``stream.watching.summary.View``, which imports River."""
+
+    groups: list[dict[str, Any]]
+
+
+def monitor_details(store: Store, stored: StoredCheckpoint) -> dict[str, Any]:
+    """Return anomaly groups and changes of concept, which a status is too small for.
+
+    Returns
+    -------
+    dict
+        ``anomaly_groups``: errors first, then by count; ``drifts``: the newest first. Empty
+        where nothing is watched.
+
+    Raises
+    ------
+    CheckpointDamagedError, StoreUnreachableError
+    """
+    part = store.load_part(stored, VIEW_PART)
+    groups = [] if part is None else msgspec.json.decode(part, type=_View).groups
+    groups.sort(key=lambda group: (group["severity"] != "error", -group["count"]))
+    news = store.happenings()
+    drifts = [one["detail"]["drift"] for one in news if one["kind"] == "concept_drift"]
+    return {"anomaly_groups": groups[:_GROUPS_MAX], "drifts": drifts[:_DRIFTS_MAX]}
 
 
 def shown_status(stored: StoredCheckpoint, now: float) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class MonitorSection(Section):
     )
     pane_events: int = Field(1_000, ge=10, description="events in a pane")
     pane_span: Duration | None = Field(
-        None, description="event time of a pane, such as 10m; then pane_events does not count"
+        None, description="event time of a pane, such as 10m, instead of pane_events; default: none"
     )
     panes_kept: int = Field(10_000, ge=64, description="closed panes kept in the store")
     spans: tuple[int, ...] = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 _MILLISECONDS = {
     "ms": 1,
@@ -55,3 +56,19 @@ def format_duration(milliseconds: float) -> str:
         if milliseconds >= _MILLISECONDS[unit]:
             return f"{milliseconds / _MILLISECONDS[unit]:.3g}{unit}"
     return f"{milliseconds:.3g}ms"
+
+
+def format_time(seconds: float) -> str:
+    """Return a time as RFC 3339 in UTC; what no calendar holds stays a number.
+
+    Examples
+    --------
+    >>> format_time(1357034400.0), format_time(1357034400.25), format_time(1e300)
+    ('2013-01-01T10:00:00Z', '2013-01-01T10:00:00.250Z', '1e+300')
+    """
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds:g}"
+    digits = "milliseconds" if moment.microsecond else "seconds"
+    return moment.isoformat(timespec=digits).replace("+00:00", "Z")

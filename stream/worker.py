@@ -265,10 +265,11 @@ class Worker:
     def _tell(self, findings: list[Finding]) -> None:
         """Say what the monitor found, and remember to write it down."""
         for finding in findings:
+            if finding.is_told:
+                tell = _log.warning if finding.is_trouble else _log.info
+                tell(finding.kind, **finding.line())
             if finding.is_news:
-                detail = finding.detail()
-                _log.warning(finding.kind, **detail)
-                self._news.append((finding.kind, detail))
+                self._news.append((finding.kind, finding.detail()))
 
     def _fit_batch(self, handled: int, seconds: float) -> None:
         """Keep a turn near a quarter of a second, so that a slow model still stops in time."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +17,7 @@ with warnings.catch_warnings():
     import kafka  # noqa: F401
 
 from tests.kafka.broker import KafkaMissingError, LocalKafka
+from tests.postgres import LocalPostgres
 
 # Machines are shared: how long an input takes to make says nothing about the code.
 settings.register_profile("riverrun", suppress_health_check=[HealthCheck.too_slow])
@@ -41,3 +44,25 @@ def kafka_broker() -> Iterator[LocalKafka]:
         yield broker
     finally:
         broker.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[LocalPostgres]:
+    """Start PostgreSQL; without it skip on a laptop and fail in CI."""
+    try:
+        server = LocalPostgres()
+    except (FileNotFoundError, KeyError) as missing:
+        real_thing(missing)
+        raise
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty store, on each database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    server: LocalPostgres = request.getfixturevalue("postgres")
+    return server.url(f"t{uuid4().hex}")

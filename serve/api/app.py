@@ -11,6 +11,12 @@ from prometheus_client import CollectorRegistry
 
 from serve.api.health import add_health_routes
 from serve.api.metrics import HttpMetrics, StreamMetrics
+from serve.api.monitoring.anomalies import add_anomaly_routes
+from serve.api.monitoring.drift import add_drift_routes
+from serve.api.monitoring.drift_feature import add_feature_routes
+from serve.api.monitoring.drift_report import add_drift_report_routes
+from serve.api.monitoring.performance import add_performance_routes
+from serve.api.monitoring.schema import add_schema_routes
 from serve.api.openapi import describe
 from serve.api.predict import add_predict_routes
 from serve.api.problems import add_problem_handlers
@@ -67,4 +73,10 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     add_status_routes(app, served)
     add_predict_routes(app, served)
     add_produce_routes(app, served)
+    add_schema_routes(app, served)
+    add_anomaly_routes(app, served)
+    add_drift_routes(app, served)
+    add_drift_report_routes(app, served)
+    add_feature_routes(app, served)
+    add_performance_routes(app, served)
     return app

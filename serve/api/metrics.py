@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from monitor.prometheus import families
 from serve.api.served_stream import ServedStream, Streams
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -41,6 +42,8 @@ _WORKER_COUNTERS = (
     ("riverrun_predicted", "predicted", "Events that were predicted"),
     # Grows more slowly than predicted by what waits for its label.
     ("riverrun_learned", "learned", "Events that the model has learned from"),
+    # While learning pauses: the monitor's state is HALTED.
+    ("riverrun_unlearned", "unlearned", "Labelled events that were not learned from"),
     # Bad input; the topic of dead letters says why.
     ("riverrun_dead_lettered", "dead_lettered", "Records sent to the dead-letter topic"),
 )
@@ -110,6 +113,9 @@ class StreamMetrics(Collector):
         yield from self._of_the_model()
         yield from self._of_the_worker()
         yield self._scores()
+        # Of a stream whose monitor is switched off there is nothing.
+        watched = [stream for stream in self._streams if stream.config.monitor.enabled]
+        yield from families({stream.name: _status(stream, "monitor") for stream in watched})
 
     def _of_this_process(self) -> Iterator[Metric]:
         for name, attribute, text in _SERVED_COUNTERS:

@@ -25,14 +25,15 @@ _PREDICTION = {
 _PLACE = {"id": "2013-01-01-UA-1545", "topic": "flights.events", "partition": 0, "offset": 20418}
 
 
-def _with_example(example: dict[str, Any]) -> ConfigDict:
+def with_example(example: dict[str, Any]) -> ConfigDict:
+    """Return a model's configuration with an example for OpenAPI."""
     return ConfigDict(extra="forbid", json_schema_extra={"examples": [example]})
 
 
 class PredictRequest(BaseModel):
     """One event to predict."""
 
-    model_config = _with_example({"event": _EVENT, "record": True})
+    model_config = with_example({"event": _EVENT, "record": True})
 
     event: dict[str, Scalar] = Field(
         description="The event as it stands on the topic: a flat JSON object. A label in it is "
@@ -48,7 +49,7 @@ class PredictRequest(BaseModel):
 class BatchRequest(BaseModel):
     """Events to predict, all by the same model."""
 
-    model_config = _with_example({"events": [_EVENT], "record": False})
+    model_config = with_example({"events": [_EVENT], "record": False})
 
     events: list[dict[str, Scalar]] = Field(description="Up to api.max_batch events.")
     record: bool = Field(True, description="As for one event; for all of them.")
@@ -57,7 +58,7 @@ class BatchRequest(BaseModel):
 class Prediction(BaseModel):
     """What the model says, and which model it was."""
 
-    model_config = _with_example(_PREDICTION)
+    model_config = with_example(_PREDICTION)
 
     event_id: str | None = Field(description="The event's id; null where none was given.")
     prediction: bool | int | float | str | None = Field(
@@ -89,7 +90,7 @@ class BatchResult(BaseModel):
 class BatchAnswer(BaseModel):
     """The answers to a batch, in its order."""
 
-    model_config = _with_example({"results": [{"prediction": _PREDICTION}], "failed": 0})
+    model_config = with_example({"results": [{"prediction": _PREDICTION}], "failed": 0})
 
     results: list[BatchResult]
     failed: int = Field(description="How many of them are problems.")
@@ -107,7 +108,7 @@ class Place(BaseModel):
 class Accepted(BaseModel):
     """What was appended and is durable, in order."""
 
-    model_config = _with_example({"accepted": [_PLACE]})
+    model_config = with_example({"accepted": [_PLACE]})
 
     accepted: list[Place]
 
@@ -135,6 +136,21 @@ class Serving(BaseModel):
     lost: int = Field(description="Taken, and not written.")
 
 
+class MonitorStatus(BaseModel):
+    """What the monitor says, as of the newest checkpoint."""
+
+    state: str = Field(description="OK, WARNING, DRIFT, RETRAINING, COOLDOWN or HALTED.")
+    learning: bool = Field(description="false while HALTED: the model goes on answering as it is.")
+    warm_up_events: int | None = Field(
+        description="Events of the warm-up so far, out of monitor.warmup_events; null once it is "
+        "over."
+    )
+    pane: int | None = Field(description="Number of the newest closed pane; null before the first.")
+    alarms: list[str] = Field(description="Features in alarm in that pane, the worst first.")
+    concept_ratio: float = Field(description="Evidence for a rise of the loss; 1 is a detection.")
+    url: str = Field(description="Path of the whole story.")
+
+
 class StreamStatus(BaseModel):
     """How a stream is."""
 
@@ -145,6 +161,9 @@ class StreamStatus(BaseModel):
     )
     serving: Serving
     checkpoint: Checkpoint | None
+    monitor: MonitorStatus | None = Field(
+        description="null before the first checkpoint, and where the monitor is switched off."
+    )
     status: dict[str, Any] | None = Field(
         description="Counts, labels, scores beside the baselines, and offsets, as the worker "
         "committed them; as 'riverrun status --json' prints them."

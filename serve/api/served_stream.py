@@ -8,6 +8,7 @@ from threading import BoundedSemaphore
 from serve.api.event_reader import EventReader
 from serve.api.inference_log import InferenceLog
 from serve.api.model_holder import ModelHolder
+from serve.api.monitoring.reader import HistoryReader
 from serve.api.problems import ProblemError, problem_of
 from stream.clock import Clock
 from stream.config import Config
@@ -42,6 +43,8 @@ class ServedStream:
     ----------
     answered
         Predictions given since the start.
+    history
+        Reads what the monitor left in the store.
 
     Raises
     ------
@@ -59,6 +62,7 @@ class ServedStream:
         self.answered = 0
         self.reader = EventReader(config)
         self.models = ModelHolder(store, identity_of(config), name, poll_seconds=poll_seconds)
+        self.history = HistoryReader(store, config)
         self._log = log
         self._sink = log.sink()
         self.recorder = InferenceLog(
@@ -70,9 +74,11 @@ class ServedStream:
         """Load the newest model and begin the background work. Blocks for both exchanges."""
         self.models.start()
         self.recorder.start()
+        self.history.start()
 
     def stop(self, grace_seconds: float) -> None:
         """Stop the background work; what waits to be recorded has so long. May be repeated."""
+        self.history.stop()
         self.models.stop()
         self.recorder.stop(grace_seconds)
 

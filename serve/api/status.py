@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from serve.api.models import Checkpoint, Serving, StreamList, StreamStatus, StreamSummary
+from monitor.trigger import State
+from serve.api.models import (
+    Checkpoint,
+    MonitorStatus,
+    Serving,
+    StreamList,
+    StreamStatus,
+    StreamSummary,
+)
 from serve.api.openapi import problems
 from serve.api.served_stream import ServedStream, Streams
 
@@ -48,6 +56,7 @@ def status_of_stream(stream: ServedStream) -> StreamStatus:
         parts=stream.parts(),
         serving=_serving(stream, now),
         checkpoint=checkpoint,
+        monitor=_monitor(stream),
         status=None if newest is None else newest.status,
     )
 
@@ -64,6 +73,23 @@ def _serving(stream: ServedStream, now: float) -> Serving:
         recorded=recorder.appended,
         shed=recorder.shed,
         lost=recorder.lost,
+    )
+
+
+def _monitor(stream: ServedStream) -> MonitorStatus | None:
+    newest = stream.models.newest
+    found = {} if newest is None else newest.status.get("monitor")
+    if not found or not stream.config.monitor.enabled:
+        return None
+    last, warm_up = found["last_pane"] or {}, found["warm_up"]
+    return MonitorStatus(
+        state=found["state"],
+        learning=found["state"] != State.HALTED,
+        warm_up_events=None if warm_up is None else warm_up["events"],
+        pane=last.get("index"),
+        alarms=[name for role, name in last.get("alarms", ()) if role == "feature"],
+        concept_ratio=found["concept"]["ratio"],
+        url=f"/v1/streams/{stream.name}/drift",
     )
 
 

@@ -22,7 +22,7 @@ from serve.cli.drift import drift
 from serve.cli.init import init
 from serve.cli.placebo import placebo
 from serve.cli.produce import produce
-from serve.cli.schema import schema_check, schema_infer
+from serve.cli.schema import schema_check, schema_infer, schema_show
 from serve.cli.status import status
 from serve.cli.up import up
 from serve.cli.worker import worker
@@ -120,10 +120,13 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
         "riverrun schema infer january.csv.gz --output schema.toml",
         "riverrun schema infer january.csv.gz --ignore note --output schema.toml --force",
     ],
+    schema_show: ["riverrun schema show", "riverrun schema show --output schema.toml"],
     schema_check: ["riverrun schema check july.csv.gz --schema schema.toml --json"],
     drift: [
         "riverrun drift january.csv.gz july.parquet",
         "riverrun drift old.jsonl new.jsonl --ignore id,placed --false-alarms '1 per 100 panes'",
+        "riverrun drift --from 2h",
+        "riverrun drift --from 2025-01-01 --to 2025-02-01 --against v3 --json",
     ],
     placebo: [
         "riverrun placebo january.csv.gz",

@@ -67,6 +67,7 @@ def run_checks(path: Path, environ: Mapping[str, str], create_topics: bool) -> l
         return findings
     with _reported(findings, "pipeline"):
         findings.append(Finding("pipeline", True, _build(config, path)))
+    _check_monitor(config, path, secrets, findings)
     _check_log(config, secrets, create_topics, findings)
     with _reported(findings, "store"):
         findings.append(Finding("store", True, _look_into_store(config, secrets)))
@@ -100,6 +101,19 @@ def _build(config: Config, path: Path) -> str:
     shown = " ".join(str(model).split())
     shown = shown if len(shown) <= _LONGEST_MODEL else f"{shown[:_LONGEST_MODEL]}..."
     return f"{shown}; metrics {', '.join(metrics)}"
+
+
+def _check_monitor(config: Config, path: Path, secrets: Secrets, findings: list[Finding]) -> None:
+    from serve.cli.checks_monitor import read_schema_file, schema_summary, segments_summary
+
+    schema = None
+    with _reported(findings, "schema"):
+        schema = read_schema_file(config, path)
+        findings.append(Finding("schema", True, schema_summary(config, schema)))
+    if config.monitor.enabled and config.monitor.segments is not None:
+        with _reported(findings, "segments"):
+            found = segments_summary(config, path, secrets, schema)
+            findings.append(Finding("segments", True, found))
 
 
 def _check_log(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import difflib
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream.errors import InputError
 
 if TYPE_CHECKING:
-    from monitor.schema import Feature, Schema
+    from monitor.schema import Feature, FeatureType, Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,14 @@ class Choice:
         Leave these out.
     schema
         Compare its features, as what it declares them.
+    types
+        What further columns hold.
     """
 
     columns: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     schema: Schema | None = None
+    types: Mapping[str, FeatureType] = field(default_factory=dict)
 
     def why_not(self, name: str) -> str | None:
         """Say why a column is left out; None where it is compared, empty where nobody asks."""
@@ -49,8 +52,11 @@ class Choice:
         An integer may turn into a number with a fraction, and what is off the bounds or the domain
         is compared all the same: the check of the schema is another command.
         """
+        from monitor.schema import Feature
+
         features = self.schema.features if self.schema else ()
-        return {
+        typed = {name: Feature(name, kind, required=False) for name, kind in self.types.items()}
+        return typed | {
             feature.name: replace(
                 feature,
                 type="float" if feature.numeric else feature.type,

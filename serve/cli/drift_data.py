@@ -24,7 +24,8 @@ def as_data(result: DriftResult) -> dict[str, Any]:
         With every figure of the tests, and the shares in all bins.
     """
     verdict = "drift" if result.drifted else "ok" if result.usable else "insufficient"
-    return {
+    span = {} if result.span is None else {"span": asdict(result.span)}
+    return span | {
         "verdict": verdict,
         "headline": headline(result),
         "reference": {"name": result.reference[0], "rows": result.reference[1]},

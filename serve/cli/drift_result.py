@@ -76,6 +76,27 @@ class FeatureDrift:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Which part of a stream's past was compared.
+
+    Parameters
+    ----------
+    version
+        Whose reference it was compared with.
+    panes, skipped
+        In the span; and those that were counted with other bins.
+    first, last
+        Event times in seconds since the epoch.
+    """
+
+    version: str
+    panes: int
+    skipped: int
+    first: float
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
 class DriftResult:
     """A comparison.
 
@@ -91,6 +112,8 @@ class DriftResult:
         Columns that were not compared, and why.
     notes
         What a person should know besides.
+    span
+        Of a stream's past; None for files.
     """
 
     reference: tuple[str, int]
@@ -99,6 +122,7 @@ class DriftResult:
     skew: SkewReport
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    span: Span | None = None
 
     @property
     def drifted(self) -> tuple[FeatureDrift, ...]:
@@ -187,7 +211,8 @@ def headline(result: DriftResult) -> str:
         Which features drifted, and how many could not be told.
     """
     total, drifted = len(result.features), result.drifted
-    features = f"{total} feature{'' if total == 1 else 's'}"
+    noun = "feature" if all(f.skew.role == "feature" for f in result.features) else "column"
+    features = f"{total} {noun}{'' if total == 1 else 's'}"
     unknown = sum(each.verdict == "INSUFFICIENT" for each in result.features)
     if unknown == total:
         return f"Nothing can be told: too few values in {features}"

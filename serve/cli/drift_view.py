@@ -36,7 +36,7 @@ _LEFT_OUT_SHOWN = 12
 _LEGEND = (
     "W: Wasserstein distance in standard deviations of the reference. JS: Jensen-Shannon "
     "distance, 0 to 1. From the threshold on it is drift.\n"
-    "Distributions: above {} ({:,} rows), below {} ({:,} rows)."
+    "Distributions: above {} ({:,} {rows}), below {} ({:,} {rows})."
 )
 
 
@@ -62,7 +62,9 @@ def drift_view(result: DriftResult, *, blocks: str = BLOCKS, width: int = 160) -
 
     style = "bold red" if result.drifted else "bold green" if result.usable else "bold yellow"
     (before, rows_before), (after, rows_after) = result.reference, result.current
-    legend = _LEGEND.format(printable(before), rows_before, printable(after), rows_after)
+    rows = "rows" if result.span is None else "events"
+    names = printable(before, 100), printable(after, 100)
+    legend = _LEGEND.format(names[0], rows_before, names[1], rows_after, rows=rows)
     return Group(
         Text(printable(headline(result), 1000), style=style),
         Text(),
@@ -96,8 +98,10 @@ def _row(feature: FeatureDrift, blocks: str) -> list[Text]:
     from rich.text import Text
 
     word, style = _VERDICTS[feature.verdict]
+    skew = feature.skew
+    kind = skew.kind if skew.role == "feature" else f"{skew.kind} {skew.role}"
     return [
-        Text.assemble((printable(feature.skew.name), "bold"), f"\n{feature.skew.kind}"),
+        Text.assemble((printable(skew.name), "bold"), f"\n{kind}"),
         Text(word if blocks is not PLAIN else word[2:], style=style),
         Text(_statistic(feature)),
         Text(_change(feature)),

@@ -67,7 +67,7 @@ def config_text(guess: Guess, name: str, source: str, rows: int) -> str:
     lines += [f"# - {note}" for note in guess.notes]
     lines += [f"# - {column!r} is left out: it {why}" for column, why in guess.skipped.items()]
     lines += ["# Lines that are commented out show the defaults.", ""]
-    examples = _examples(name, guess.task)
+    examples = _examples(name, guess.task, guess.features)
     for section, field in Config.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -130,14 +130,15 @@ def _key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml(name)
 
 
-def _examples(name: str, task: str) -> dict[str, dict[str, Any]]:
+def _examples(name: str, task: str, features: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return what stands for defaults that depend on other keys, or that are nothing."""
     kinds = ("events", "labels", "predictions", "dead_letters")
     usual: Task = task  # type: ignore[assignment]
+    segments = [feature for feature, kind in features.items() if kind == "str"] or [*features]
     return {
         "topics": {kind: f"{name}.{kind.replace('_', '-')}" for kind in kinds} | {"create": True},
         "event": {"id": "id", "time": "time"},
-        "monitor": {"schema_file": "schema.toml", "pane_span": "10m", "segments": ["region"]},
+        "monitor": {"schema_file": "schema.toml", "pane_span": "10m", "segments": segments[:1]},
         "retrain": {"labels": 10_000, "schedule": "0 3 * * *", "max_loss": 0.5},
         "model": {
             "factory": "package.module:function",

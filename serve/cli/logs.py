@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from serve.cli.options import LogFormat, LogLevel
+from serve.cli.printable import printable
 
 _QUIET = {
     "kafka": logging.WARNING,  # every connection
@@ -16,6 +17,9 @@ _QUIET = {
     "uvicorn.access": logging.WARNING,  # every request
 }
 """Loggers that tell too much, and the level that they begin at unless debugging."""
+
+_AS_THEY_ARE = ("event", "exception", "stack")
+_LONGEST = 2_000
 
 
 def configure_logs(
@@ -78,4 +82,17 @@ def _ending(as_json: bool, colors: bool) -> list[Any]:
     if as_json:
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     plain = structlog.dev.plain_traceback
-    return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=colors, exception_formatter=plain, sort_keys=False
+    )
+    return [_readable, renderer]
+
+
+def _readable(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Write lists as people do; no value moves the cursor, whoever chose it."""
+    for key, value in event.items():
+        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+        if isinstance(text, str) and key not in _AS_THEY_ARE:
+            lines = (line.strip() for line in text.splitlines())
+            event[key] = printable("; ".join(filter(None, lines)), _LONGEST)
+    return event

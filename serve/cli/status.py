@@ -18,14 +18,18 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
     from serve.cli.logs import configure_logs
     from serve.cli.status_view import status_view
     from serve.compose import read_secrets
-    from serve.status_reading import lag_of, newest_checkpoint, shown_status
+    from serve.status_reading import lag_of, monitor_details, newest_of, shown_status, store_to_read
     from stream.load_config import load_config
 
     configure_logs(LogLevel.WARNING)
     settings = load_config(config)
     secrets = read_secrets(os.environ)
-    stored = newest_checkpoint(settings, secrets)
-    shown = shown_status(stored, time.time()) | lag_of(settings, secrets, stored)
+    with store_to_read(settings, secrets) as store:
+        stored = newest_of(store, settings)
+        shown = shown_status(stored, time.time())
+        if shown.get("monitor") is not None:
+            shown["monitor"] = shown["monitor"] | monitor_details(store, stored)
+    shown |= lag_of(settings, secrets, stored)
     if as_json:
         print_json(shown)
     else:

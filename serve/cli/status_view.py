@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from serve.cli.monitor_view import monitor_view
 from stream.units import format_duration
 
 if TYPE_CHECKING:
@@ -46,12 +47,15 @@ def number(value: float | None) -> str:
 
 
 def status_view(status: Mapping[str, Any]) -> RenderableType:
-    """Return counts, labels by kind and scores beside the baselines."""
+    """Return counts, labels by kind, scores beside the baselines, and what the monitor says."""
     from rich.console import Group
     from rich.text import Text
 
     parts: list[RenderableType] = [Text(text) for text in (_top(status), _behind(status)) if text]
-    return Group(*parts, Text(), _numbers(status), Text(), _scores(status))
+    parts += [Text(), _numbers(status), Text(), _scores(status)]
+    if status.get("monitor") is not None:
+        parts += [Text(), monitor_view(status)]
+    return Group(*parts)
 
 
 def _top(status: Mapping[str, Any]) -> str:

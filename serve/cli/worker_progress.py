@@ -15,6 +15,7 @@ from stream.config import Config
 
 if TYPE_CHECKING:
     from stream.line import Line
+    from stream.watching.watch import Watch
 
 _EVERY_SECONDS = 1.0
 
@@ -86,4 +87,15 @@ class WorkerProgress:
         model, usual = scores["model"][name], scores["no_change"][name]
         if line.scores.scored and model is not None and usual is not None:
             parts.append(f"{name} {model:.4g} (no change {usual:.4g})")
+        if line.watch is not None:
+            paused = f", {counts.unlearned:,} not learned" if line.watch.is_halted else ""
+            parts.append(f"monitor {_monitor(line.watch)}{paused}")
         return Text("  ".join(parts), no_wrap=True, overflow="ellipsis")
+
+
+def _monitor(watch: Watch) -> str:
+    from serve.cli.monitor_view import brief
+
+    alarms = [name for _, name in watch.last.summary.alarms] if watch.last else []
+    warm_up = None if watch.is_warm else len(watch.first.events) / watch.config.warmup_events
+    return brief(watch.monitor.trigger.state.value, watch.totals.panes, alarms, warm_up)

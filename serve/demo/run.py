@@ -7,6 +7,7 @@ looks at the store.
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -105,7 +106,8 @@ def run_demo(
             prepare_topics(config, log, create=True)
             player = Player(replay(flights, options.events), log.sink(), config, options.speed)
             with Children(view.echo) as children, view:
-                common = ["--config", str(path), "--log-level", "warning"]
+                look = "console" if sys.stderr.isatty() else "json"
+                common = ["--config", str(path), "--log-level", "warning", "--log-format", look]
                 children.start("worker", *common)
                 if options.api:
                     children.start("api", *common)

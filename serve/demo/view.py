@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from serve.cli.console import messages
+from serve.cli.monitor_view import brief_of
 from serve.cli.status_view import number
 from serve.demo.player import Player
 from stream.config import Config
@@ -120,6 +121,8 @@ class View:
             ("pending", f"{counts['pending']:,}"),
             ("unread", f"{max(0, waiting):,}"),
         ]
+        if status.get("monitor") is not None:
+            facts.append(("monitor", brief_of(status["monitor"])))
         return facts + [
             (f"ROC AUC {name}", _with_baselines(scores))
             for name, scores in (

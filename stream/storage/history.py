@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Engine, RowMapping, and_, delete, insert, or_, select
+from sqlalchemy import Connection, Engine, RowMapping, and_, delete, func, insert, or_, select
 
 from stream.errors import CheckpointDamagedError
 from stream.storage.database import reading
 from stream.storage.seal import is_sealed, seal
 from stream.storage.tables import belongs_to, panes, references
 from stream.watching.pane_row import PaneRow
+
+_PAGE = 64
 
 
 class PaneKey(NamedTuple):
@@ -96,6 +98,8 @@ class History:
         *,
         limit: int | None = None,
         before: PaneKey | None = None,
+        data: bool = True,
+        scores: bool = True,
     ) -> list[StoredPane]:
         """Return closed panes, newest first.
 
@@ -107,8 +111,12 @@ class History:
             How many at most.
         before
             Only those older than this one: the last of the page before.
+        data, scores
+            Whether to read these; empty where not. They are nearly all of a row's bytes.
         """
-        query = select(panes).where(self._mine())
+        left_out = {name for name, read in (("data", data), ("scores", scores)) if not read}
+        wanted = [column for column in panes.c if column.name not in left_out]
+        query = select(*wanted).where(self._mine())
         if start is not None:
             query = query.where(panes.c.last >= start)
         if end is not None:
@@ -118,6 +126,34 @@ class History:
         query = query.order_by(panes.c.number.desc(), panes.c.pane.desc()).limit(limit)
         with reading(self._engine) as connection:
             return [_stored(row) for row in connection.execute(query).mappings()]
+
+    def each(
+        self,
+        start: float | None = None,
+        end: float | None = None,
+        *,
+        last: int | None = None,
+        data: bool = True,
+        scores: bool = True,
+    ) -> Iterator[StoredPane]:
+        """Yield closed panes, newest first, reading a few at a time.
+
+        Parameters
+        ----------
+        start, end, data, scores
+            As for ``panes``.
+        last
+            Only the newest so many.
+        """
+        before, left = None, last
+        while left is None or left > 0:
+            size = _PAGE if left is None else min(_PAGE, left)
+            page = self.panes(start, end, limit=size, before=before, data=data, scores=scores)
+            yield from page
+            if len(page) < size:
+                return
+            before = page[-1].key
+            left = None if left is None else left - size
 
     def reference(self, version: str) -> bytes | None:
         """Return what a version's events are compared with, or None.
@@ -150,6 +186,13 @@ class History:
         )
         with reading(self._engine) as connection:
             return list(connection.execute(query).scalars())
+
+    def extent(self) -> tuple[float, float] | None:
+        """Return the smallest and the largest event time of the stored panes, in seconds."""
+        query = select(func.min(panes.c.first), func.max(panes.c.last)).where(self._mine())
+        with reading(self._engine) as connection:
+            first, last = connection.execute(query).one()
+        return None if first is None else (float(first), float(last))
 
     def forget(self, connection: Connection, keep: int) -> None:
         """Delete all but the newest panes."""
@@ -189,7 +232,8 @@ def _older(key: PaneKey) -> Any:
 
 def _stored(row: RowMapping) -> StoredPane:
     fields = {name: row[name] for name in PaneRow.__struct_fields__ if name in row}
-    fields |= {"index": row["pane"], "data": bytes(row["data"]), "scores": bytes(row["scores"])}
+    fields |= {"index": row["pane"]}
+    fields |= {name: bytes(row.get(name, b"")) for name in ("data", "scores")}
     return StoredPane(
         PaneKey(row["number"], row["pane"]), msgspec.convert(fields, PaneRow, strict=False)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +10,18 @@ from monitor.arrays import FloatArray
 from stream.labels import Label
 from stream.learner import Prediction
 from stream.sections import Task
+
+_OF_A_CLASS = (
+    "one minus the probability given to the label, from 0 to 1; a class without probabilities is "
+    "sure of itself, so that its loss is 0 or 1"
+)
+MEANINGS: Mapping[Task, str] = {
+    "binary": f"{_OF_A_CLASS}. Above 0.5 the prediction was wrong",
+    "multiclass": _OF_A_CLASS,
+    "regression": "the absolute error, in the unit of the label",
+    "anomaly": "the distance of the score from the label, which is 0 or 1",
+}
+"""What a loss is, by task."""
 
 
 def losses(

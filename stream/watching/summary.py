@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
+from monitor.labels import FEATURES_MAX
 from monitor.performance import Performance
 from monitor.schema_text import schema_to_toml
-from stream.watching.totals import FEATURES_MAX
 from stream.watching.watch import Watch
 
 
@@ -56,6 +56,7 @@ def summary_of(watch: Watch) -> dict[str, Any]:
     warm_up = {"events": len(watch.first.events), "wanted": watch.config.warmup_events}
     return {
         "state": monitor.trigger.state.value,
+        "wants": [action.value for action in monitor.trigger.memory.asked],
         "warm_up": None if watch.is_warm else warm_up,
         "schema": None
         if schema is None
@@ -100,7 +101,9 @@ def _pane(watch: Watch) -> dict[str, Any]:
         return {}
     columns = () if recorder is None else recorder.layout.columns
     pairs = zip(columns, row.summary.ratios, strict=False)
-    ratios = [(column.role, column.name, ratio) for column, ratio in pairs if ratio is not None]
+    known = [(column.role, column.name, ratio) for column, ratio in pairs if ratio is not None]
+    features = [one for one in known if one[0] == "feature"]
+    others = [one for one in known if one[0] != "feature"]
     return {
         "index": row.index,
         "first": row.first,
@@ -110,7 +113,8 @@ def _pane(watch: Watch) -> dict[str, Any]:
         "signals": row.summary.signals,
         "actions": row.summary.actions,
         "alarms": row.summary.alarms[:FEATURES_MAX],
-        "ratios": ratios[:FEATURES_MAX],
+        "ratios": features[:FEATURES_MAX] + others,
+        "other_ratio": max((ratio for *_, ratio in features[FEATURES_MAX:]), default=None),
         "anomalies": [msgspec.to_builtins(a) for a in row.summary.anomalies[:FEATURES_MAX]],
         "drifts": [msgspec.to_builtins(drift) for drift in row.summary.drifts],
     }

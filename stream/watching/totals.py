@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from monitor.anomalies import Anomaly
+from monitor.labels import FEATURES_MAX, OTHER
 from stream.watching.pane_row import PaneRow
-
-OTHER = "other"
-FEATURES_MAX = 200
 
 
 class Totals(msgspec.Struct):

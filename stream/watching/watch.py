@@ -196,8 +196,8 @@ class Watch:
             batch = self.monitor.check([one.event.features for one in noted])
         self.totals.events += batch.rows
         self.totals.errors += int(batch.errors.sum())
-        for row, anomalies in batch.anomalies.items():
-            self._add_anomalies(anomalies, noted[row].event.time)
+        for row in sorted(batch.anomalies):  # they were found column by column
+            self._add_anomalies(batch.anomalies[row], noted[row].event.time)
         if not self.is_warm:
             return findings + self._warm_up(noted, batch)
         findings += self._count(noted, batch)
@@ -268,12 +268,14 @@ class Watch:
             self._add_anomalies(closed.anomalies, round(closed.pane.last * 1000))
             layout = self.monitor.recorder.layout if self.monitor.recorder else Layout(())
             scores = self.performances.close_pane()
+            before = self.last
             self.recent_drifts = (self.recent_drifts + self.drifts)[-_DRIFTS:]
             self.last = pane_row(closed, layout, self.version, scores, self.drifts, self._offsets)
             self.rows.append(self.last)
             self.totals.add_pane(self.last, self._features)
             self.drifts = []
-            findings.append(Finding("pane", round(closed.pane.last * 1000), pane=self.last))
+            time = round(closed.pane.last * 1000)
+            findings.append(Finding("pane", time, pane=self.last, before=before))
         return findings
 
     @property

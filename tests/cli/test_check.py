@@ -85,3 +85,68 @@ def test_status_says_why_the_log_cannot_be_reached(learned, here, invoke):
 
 def test_check_shows_what_was_learned(learned, invoke):
     assert "checkpoint 1 of v1, learned 60" in " ".join(invoke("check").stdout.split())
+
+
+def checks(invoke):
+    result = invoke("check", "--json")
+    return result.exit_code, {c["check"]: c for c in json.loads(result.stdout)["checks"]}
+
+
+def test_without_a_schema_it_says_what_will_be_inferred(config, invoke):
+    code, found = checks(invoke)
+    assert code == 0
+    assert found["schema"]["found"] == "none given: it is inferred from the first 10,000 events"
+    assert "segments" not in found
+
+
+def test_a_schema_is_read_and_held_against_the_features(config, here, invoke):
+    config.write_text(config.read_text() + '\n[monitor]\nschema_file = "schema.toml"\n')
+    code, found = checks(invoke)
+    assert code == 2
+    assert (
+        "schema.toml; no such file; write one with 'riverrun schema infer'"
+        in (found["schema"]["found"])
+    )
+    schema = here / "schema.toml"
+    schema.write_text('[features.x]\ntype = "number"\n')
+    code, found = checks(invoke)
+    assert code == 2
+    assert "expected one of int, float" in found["schema"]["found"]
+    schema.write_text('ignored = ["y"]\n[features.x]\ntype = "float"\n[features.z]\ntype = "int"\n')
+    code, found = checks(invoke)
+    assert code == 2
+    assert "required features ['z']" in found["schema"]["found"]
+    schema.write_text(
+        'ignored = ["y"]\n[features.x]\ntype = "float"\n[features.z]\ntype = "int"\n'
+        "required = false\n"
+    )
+    code, found = checks(invoke)
+    assert code == 0
+    assert found["schema"]["found"] == (
+        "schema.toml: 2 features; not in it, so that each event warns: color; "
+        "not in event.features, so that they never come: z"
+    )
+
+
+def test_segments_that_do_not_exist_are_named(config, invoke):
+    config.write_text(config.read_text() + '\n[monitor]\nsegments = ["colour", "q", "x"]\n')
+    code, found = checks(invoke)
+    assert code == 2
+    assert "'colour'; no such feature; did you mean 'color'?" in found["segments"]["found"]
+    assert "'q'; no such feature; there are: x, color" in found["segments"]["found"]
+    config.write_text(config.read_text().replace('"colour", "q", ', ""))
+    assert checks(invoke)[1]["segments"]["found"] == "x"
+
+
+def test_segments_are_held_against_the_inferred_schema_once_there_is_one(here, invoke):
+    from tests.cli.watched import rows, write_stream
+
+    write_stream(here, 'segments = ["q"]\n')
+    code, found = checks(invoke)
+    assert code == 0
+    assert "whether they exist shows with the first schema" in found["segments"]["found"]
+    invoke("produce", "-", stdin=rows(0, 1_000))
+    invoke("worker", "--until-caught-up")
+    code, found = checks(invoke)
+    assert code == 2
+    assert "'q'; no such feature; there are: a, b, c" in found["segments"]["found"]

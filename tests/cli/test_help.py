@@ -13,7 +13,8 @@ COMMANDS = [
     "demo", "init", "check", "up", "worker", "api", "status", "produce", "drift", "placebo",
 ]  # fmt: skip
 GROUPS = [
-    "schema infer", "schema check", "dead-letters list", "dead-letters show", "dead-letters replay",
+    "schema infer", "schema check", "schema show",
+    "dead-letters list", "dead-letters show", "dead-letters replay",
 ]  # fmt: skip
 
 
@@ -79,7 +80,7 @@ def test_an_unexpected_exception_keeps_its_traceback(riverrun, config, environme
     code = (
         "import serve.status_reading as s\n"
         "def broken(*_): raise KeyError('a bug')\n"
-        "s.newest_checkpoint = broken\n"
+        "s.store_to_read = broken\n"
         "import sys; sys.argv = ['riverrun', 'status']\n"
         "from serve.cli import main; main()"
     )

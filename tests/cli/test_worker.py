@@ -135,3 +135,22 @@ def test_a_port_in_use_leaves_with_3(config, riverrun):
     assert (code, out) == (3, "")
     assert port in err
     assert "Traceback" not in err
+
+
+def test_a_line_of_the_log_is_for_reading_and_moves_no_cursor(capsys):
+    from structlog import get_logger
+
+    from serve.cli.logs import configure_logs
+    from serve.cli.options import LogFormat, LogLevel
+
+    found = {"alarms": ["amount", "\x1b[31mred"], "pane": 7}
+    configure_logs(LogLevel.INFO, LogFormat.CONSOLE, process="worker")
+    get_logger().warning("pane", **found)
+    line = capsys.readouterr().err
+    assert "process=worker alarms='amount, \\\\x1b[31mred' pane=7" in line
+    assert "\x1b" not in line
+    get_logger().error("schema_file", message="1 mistake\n  key: found")
+    assert "message='1 mistake; key: found'" in capsys.readouterr().err
+    configure_logs(LogLevel.INFO, LogFormat.JSON)
+    get_logger().warning("pane", **found)
+    assert json.loads(capsys.readouterr().err).items() >= found.items()

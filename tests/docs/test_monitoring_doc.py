@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import shlex
@@ -11,14 +12,32 @@ import pytest
 from typer.testing import CliRunner
 
 from monitor.anomalies import KINDS
+from monitor.trigger import State, diagram
 from serve.cli.app import app
 
 PAGE = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line.rpartition("#")
-    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    for line in block.strip().splitlines()
-]
+OFFLINE, ONLINE = (
+    [
+        line.rpartition("#")
+        for block in re.findall(r"```sh\n(.*?)```", part, re.DOTALL)
+        for line in block.strip().splitlines()
+    ]
+    for part in PAGE.split("## A running worker")
+)
+STREAM = """\
+[stream]
+name = "orders"
+[event]
+id = "order_id"
+time = "placed"
+label = "items"
+[model]
+task = "regression"
+pipeline = "compose.Select('amount') | linear_model.LinearRegression()"
+[monitor]
+warmup_events = 1000
+pane_events = 100
+"""
 
 
 @pytest.fixture
@@ -42,13 +61,47 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_every_command_leaves_with_the_code_behind_it(folder):
-    assert len(COMMANDS) >= 10
-    for command, _, code in COMMANDS:
+@pytest.fixture
+def stream(tmp_path, monkeypatch):
+    """Go to a folder with a stream of which a worker has read three weeks, the last days dearer."""
+    rng = random.Random(4)
+    lines = []
+    for number in range(3_000):
+        mean = 50.0 if number < 2_700 else 150.0
+        day, minute = divmod(number * 10, 1_440)
+        row = {"order_id": f"o{number}", "amount": rng.expovariate(1 / mean)}
+        row["placed"] = f"2025-01-{1 + day:02d}T{minute // 60:02d}:{minute % 60:02d}:00Z"
+        row |= {"items": rng.randint(1, 9), "country": rng.choice(["NL", "DE", "FR"])}
+        lines.append(json.dumps(row) + "\n")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "riverrun.toml").write_text(STREAM, encoding="utf-8")
+    (tmp_path / "orders.jsonl").write_text("".join(lines), encoding="utf-8")
+    for command in (["produce", "orders.jsonl"], ["worker", "--until-caught-up"]):
+        assert CliRunner().invoke(app, command).exit_code == 0
+
+
+def run_all(commands):
+    """Run commands, each of which names the code that it leaves with."""
+    assert len(commands) >= 8
+    for command, _, code in commands:
         program, *arguments = shlex.split(command)
         assert program == "riverrun"
         result = CliRunner().invoke(app, arguments)
         assert result.exit_code == int(code), (command, result.output)
+
+
+def test_every_command_leaves_with_the_code_behind_it(folder):
+    run_all(OFFLINE)
+
+
+def test_every_command_over_a_stream_leaves_with_the_code_behind_it(stream):
+    run_all(ONLINE)
+
+
+def test_the_diagram_is_that_of_the_table_and_every_state_is_explained():
+    assert f"```mermaid\n{diagram()}```" in PAGE
+    for state in State:
+        assert re.search(rf"^\| `{state.value}` \|", PAGE, re.MULTILINE), state
 
 
 def test_every_kind_of_anomaly_is_explained():
@@ -61,5 +114,5 @@ def test_every_kind_of_anomaly_is_explained():
 def test_every_option_is_explained():
     for option in ("--json", "--columns", "--ignore", "--schema", "--false-alarms", "--resample",
                    "--wasserstein-floor", "--js-floor", "--pane-events", "--panes",
-                   "--output"):  # fmt: skip
+                   "--output", "--from", "--to", "--against"):  # fmt: skip
         assert option in PAGE

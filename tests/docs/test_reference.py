@@ -23,7 +23,7 @@ def test_every_configuration_key_is_documented():
 
 def test_every_metric_is_documented():
     declared = set()
-    for path in (ROOT / "serve" / "api").glob("*.py"):
+    for path in (*(ROOT / "serve" / "api").rglob("*.py"), ROOT / "monitor" / "prometheus.py"):
         declared |= set(re.findall(r'"(riverrun_[a-z_]+)"', path.read_text(encoding="utf-8")))
     assert declared
     assert CollectorRegistry

@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, generate_latest
 
 from monitor import Monitor, MonitorConfig
-from monitor.anomalies import KINDS
 from monitor.config import PaneConfig, SkewConfig
 from monitor.detectors import LossDetector
 from monitor.errors import DamagedError, StateError
@@ -27,7 +25,6 @@ from monitor.estimate import (
 )
 from monitor.performance import AGES, Performance, score_batch
 from monitor.placebo import placebo
-from monitor.prometheus import MonitorMetrics
 
 labelled = st.lists(
     st.tuples(st.floats(0, 1e6), st.floats(0, 1e6), st.sampled_from(["a", "b"])), max_size=30
@@ -150,39 +147,6 @@ def test_placebo_measures_the_rate_beside_its_target(monitor: Monitor) -> None:
     assert few is not None
     with pytest.raises(StateError, match="placebo"):
         placebo(few)
-
-
-def test_every_series_exists_from_the_start_and_labels_are_capped(monitor: Monitor) -> None:
-    registry = CollectorRegistry()
-    metrics = MonitorMetrics(registry, "s", [f"f{k}" for k in range(5)], features_max=3)
-    text = generate_latest(registry).decode()
-    for kind in KINDS:
-        assert (
-            f'riverrun_monitor_anomalies_total{{feature="f0",kind="{kind}",stream="s"}} 0.0' in text
-        )
-    assert 'riverrun_monitor_state{state="OK",stream="s"} 1.0' in text
-    assert 'riverrun_monitor_actions_total{action="retrain",stream="s"} 0.0' in text
-    before = text.count("\n")
-    rng = np.random.default_rng(1)
-    rows = [
-        {f"f{k}": v for k, v in enumerate(values)} | {f'evil"{n}\n': 1}
-        for n, values in enumerate(rng.normal(2, 1, size=(1000, 5)).tolist())
-    ]
-    other = Monitor(schema=monitor.schema, reference=monitor.reference)
-    metrics.update(other.observe(rows))
-    after = generate_latest(registry).decode()
-    assert after.count("\n") == before
-    assert "evil" not in after
-
-    def value(name: str, **labels: str) -> float | None:
-        return registry.get_sample_value(f"riverrun_monitor_{name}", {"stream": "s", **labels})
-
-    assert value("events_total") == 1000
-    assert value("anomalies_total", kind="unexpected_feature", feature="other") == 1000
-    assert value("skew_alarms_total", feature="f0") == 1
-    assert value("skew_alarms_total", feature="other") == 2
-    assert (value("labels_cut_total") or 0) >= 1002
-    assert value("state", state="WARNING") == 1
 
 
 def snapshot_run(stop: int | None) -> tuple[Any, ...]:

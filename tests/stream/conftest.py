@@ -6,13 +6,10 @@ import csv
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 import stream.storage.store
-from tests.conftest import real_thing
-from tests.postgres import LocalPostgres
 from tests.shared_data import shared_data
 
 
@@ -37,28 +34,6 @@ def _stores_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for engine in engines:
         engine.dispose()
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[LocalPostgres]:
-    """Start PostgreSQL; without it skip on a laptop and fail in CI."""
-    try:
-        server = LocalPostgres()
-    except (FileNotFoundError, KeyError) as missing:
-        real_thing(missing)
-        raise
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of an empty store, on each database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'store.db'}"
-    server: LocalPostgres = request.getfixturevalue("postgres")
-    return server.url(f"t{uuid4().hex}")
 
 
 @pytest.fixture

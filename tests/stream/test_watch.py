@@ -218,6 +218,17 @@ def test_a_changed_concept_is_found_by_the_losses():
     assert "DRIFT" not in states[:15]
 
 
+def test_anomalies_are_grouped_in_the_order_of_events_however_these_are_cut():
+    rows = [watched(i) for i in range(100)]
+    rows += [watched(100, b="text"), watched(101, a="first"), watched(102, a="last")]
+    whole, _ = handled(small_config(), rows)
+    line = make_line(small_config())
+    for start, row in enumerate(rows):
+        line.handle(records("s.events", [row], start), NOW)
+    assert [group.feature for group in whole.watch.groups.listed()] == ["a", "b"]
+    assert whole.watch.groups.to_data() == line.watch.groups.to_data()
+
+
 def test_panes_add_up_to_the_whole_stream():
     line, step = handled(small_config(), [watched(i) for i in range(300)])
     panes = [f.pane for _, f in step.findings if f.kind == "pane"]

@@ -1,0 +1,1 @@
+"""What the monitor saw, over HTTP: schema, anomalies, drift and performance."""
