@@ -99,11 +99,26 @@ class EventSection(Section):
     )
 
 
+class CandidateSection(Section):
+    """``[[model.candidates]]``: a pipeline that retraining tries beside the configured one."""
+
+    name: Name | None = None
+    pipeline: str = Field(description="a River expression")
+    grid: dict[str, dict[str, list[bool | int | float | str]]] = Field(
+        default_factory=dict, description="values to try, by class and parameter"
+    )
+
+
 class ModelSection(Section):
     """``[model]``: what learns."""
 
     task: Task
-    pipeline: str | None = Field(None, description="a River expression")
+    pipeline: str | None = Field(
+        None, description='a River expression; or "auto", for a sensible set that is raced'
+    )
+    candidates: tuple[CandidateSection, ...] = Field(
+        (), max_length=32, description="pipelines that retraining tries too; each may have a grid"
+    )
     factory: str | None = Field(None, description='own Python: "package.module:function"')
     metrics: tuple[str, ...] | None = Field(
         None, min_length=1, max_length=20, description="names of river.metrics"

@@ -32,6 +32,10 @@ def close_segment(line: Line, findings: Sequence[Finding]) -> None:
     for finding in findings:
         if finding.pane is not None:
             _on_pane(line, lifecycle, watch, finding.pane)
+        if finding.kind == "reference" and len(line.pipelines) > 1:
+            request(
+                line, Request("selection", {"candidates": len(line.pipelines)}, "which is best")
+            )
 
 
 def request(line: Line, wanted: Request) -> bool:
@@ -39,7 +43,7 @@ def request(line: Line, wanted: Request) -> bool:
     lifecycle, watch = line.lifecycle, line.watch
     if lifecycle is None or watch is None:
         return False
-    began = lifecycle.request(wanted, _now(line), line.pipelines)
+    began = lifecycle.request(wanted, _now(line), _pipelines(line, lifecycle, wanted))
     if began:
         _started(watch, _now(line))
     return began
@@ -86,7 +90,7 @@ def _on_pane(line: Line, lifecycle: Lifecycle, watch: Watch, pane: PaneRow) -> N
     if busy and not lifecycle.is_busy:
         _ended(watch, now)
     for wanted in _wanted(lifecycle, watch, pane):
-        if lifecycle.request(wanted, now, line.pipelines):
+        if lifecycle.request(wanted, now, _pipelines(line, lifecycle, wanted)):
             _started(watch, now)
 
 
@@ -130,6 +134,15 @@ def _wanted(lifecycle: Lifecycle, watch: Watch, pane: PaneRow) -> Iterator[Reque
     if config.labels is not None and lifecycle.labels >= config.labels:
         found = {"labels": lifecycle.labels}
         yield Request("labels", found, f"{lifecycle.labels:,} labels since the last run")
+
+
+def _pipelines(line: Line, lifecycle: Lifecycle, wanted: Request) -> dict[str, str]:
+    """Return what to train: the configured candidates, and what serves where that is another."""
+    if wanted.trigger == "change" or lifecycle.pipeline in line.pipelines.values():
+        return line.pipelines
+    return (
+        line.pipelines | {"champion": lifecycle.pipeline} if lifecycle.pipeline else line.pipelines
+    )
 
 
 def _segments(lifecycle: Lifecycle, watch: Watch) -> dict[str, list[str]]:

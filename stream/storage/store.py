@@ -20,6 +20,7 @@ from stream.storage.history import History
 from stream.storage.runs import Runs
 from stream.storage.tables import belongs_to, checkpoints, happenings, shards, versions
 
+HAPPENINGS_KEPT, _HAPPENINGS_TRIM = 10_000, 100
 SHARD = "all"
 """The one shard of a stream that is not divided."""
 
@@ -283,7 +284,11 @@ class Store:
         self, connection: Connection, kind: str, detail: Mapping[str, Any], now: float
     ) -> None:
         row = {"stream": self._stream, "at": now, "kind": kind, "detail": dict(detail)}
-        connection.execute(insert(happenings).values(**row))
+        key = connection.execute(insert(happenings).values(**row)).inserted_primary_key
+        if key is not None and key[0] % _HAPPENINGS_TRIM == 0:
+            mine = happenings.c.stream == self._stream
+            old = happenings.c.id <= key[0] - HAPPENINGS_KEPT
+            connection.execute(delete(happenings).where(mine, old))
 
     def _check(self, connection: Connection, claim: Claim) -> None:
         query = select(shards.c.epoch).where(self._mine(shards)).with_for_update()
