@@ -394,3 +394,19 @@ def test_answers_are_json_that_any_parser_takes(client):
 
     for route in ROUTES:
         json.loads(client.get(BASE + route).text, parse_constant=refuse)
+
+
+def test_openapi_shows_an_example_of_each_answer_and_explains_each_parameter(client):
+    document = client.get("/openapi.json").json()
+    for route, model in ROUTES.items():
+        path = route.partition("?")[0].replace("/drift/x", "/drift/{feature}")
+        operation = document["paths"]["/v1/streams/{stream}" + path]["get"]
+        content = operation["responses"]["200"]["content"]["application/json"]
+        shape = document["components"]["schemas"][content["schema"]["$ref"].split("/")[-1]]
+        for example in shape["examples"]:
+            model.model_validate(example)
+        explained = {p["name"]: p.get("description") for p in operation.get("parameters", ())}
+        assert all(explained[name] for name in explained if name in ("from", "to", "limit"))
+        assert set(operation["responses"]) >= {"200", "404", "422", "503"}
+    text = document["paths"]["/v1/streams/{stream}/schema"]["get"]["responses"]["200"]["content"]
+    assert "application/toml" in text
