@@ -13,6 +13,7 @@ import numpy as np
 from monitor.anomalies import Anomaly, event_severity, shorten
 from monitor.arrays import BoolArray, FloatArray, IntArray
 from monitor.bins import Bins
+from monitor.cells import BatchCells
 from monitor.columns import (
     CODES,
     MISSING,
@@ -21,8 +22,8 @@ from monitor.columns import (
     Column,
     Columns,
     Rows,
-    anomaly_of,
     check,
+    check_rows,
     extract,
     row_count,
     unexpected,
@@ -30,6 +31,7 @@ from monitor.columns import (
 from monitor.layout import Layout, Role
 from monitor.panes import SKETCH_BITS, Pane
 from monitor.schema import Feature, Schema
+from monitor.verdicts import anomaly_of
 
 UNEXPECTED_SHOWN_MAX = 8
 
@@ -85,6 +87,14 @@ def check_batch(events: Rows | Columns, schema: Schema) -> CheckedBatch:
 'unexpected_feature in "y": found 1, expected no such field']
     """
     raw: Mapping[str, Any]
+    clean = None if isinstance(events, Mapping) else check_rows(events, schema.features)
+    if clean is not None and not isinstance(events, Mapping):
+        batch = CheckedBatch(len(events), clean, np.zeros(len(events), dtype=np.bool_))
+        for feature in schema.features:
+            if clean[feature.name].codes is not None:
+                raw_values = [event[feature.name] for event in events]
+                _note(batch, clean[feature.name], raw_values, feature, schema)
+        return batch
     if isinstance(events, Mapping):
         rows = row_count(events)
         raw = {name: events.get(name, [None] * rows) for name in schema.names}
@@ -216,8 +226,8 @@ def usable(column: Column, bins: Bins) -> Column:
 
 def batch_cells(
     layout: Layout, batch: CheckedBatch, extra: Mapping[tuple[Role, str], Column]
-) -> IntArray:
-    """Give the cells of all columns of a batch, as positions in a pane's counts.
+) -> BatchCells:
+    """Give the cells of all columns of a batch.
 
     Parameters
     ----------
@@ -226,41 +236,16 @@ def batch_cells(
 
     Returns
     -------
-    array
-        Shape (columns counted, rows).
+    BatchCells
+        From which any stretch of the batch is counted.
     """
-    cells = [
-        layout.offsets[at] + layout.columns[at].bins.cells(values)
-        for at, values in columns_of(layout, batch, extra)
-    ]
-    return np.stack(cells) if cells else np.zeros((0, batch.rows), dtype=np.int64)
-
-
-def batch_counts(
-    layout: Layout, batch: CheckedBatch, extra: Mapping[tuple[Role, str], Column]
-) -> IntArray:
-    """Count all columns of a batch as one stretch.
-
-    Parameters
-    ----------
-    layout, batch, extra
-        As for `columns_of`.
-
-    Returns
-    -------
-    array
-        Shape (cells,).
-    """
-    counts = np.zeros(layout.cells, dtype=np.int64)
-    for at, values in columns_of(layout, batch, extra):
-        counts[layout.offsets[at] : layout.offsets[at + 1]] = layout.columns[at].bins.counts(values)
-    return counts
+    return BatchCells(layout, columns_of(layout, batch, extra))
 
 
 def pane_of(
     layout: Layout,
     batch: CheckedBatch,
-    cells: IntArray,
+    cells: BatchCells,
     times: FloatArray,
     stretch: slice,
     sketches: Mapping[str, IntArray],
@@ -297,7 +282,7 @@ def pane_of(
         errors=int(np.count_nonzero(batch.errors[stretch])),
         first=float(some.min()),
         last=float(some.max()),
-        counts=np.bincount(cells[:, stretch].ravel(), minlength=layout.cells),
+        counts=cells.counts(stretch),
         tallies=tallies,
         sketches={name: _bit_set(bits[stretch]) for name, bits in sketches.items()},
     )
