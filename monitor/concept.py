@@ -89,7 +89,7 @@ class ConceptMonitor:
         self._betting: BettingState | None = None
         self._scale = 1.0
         self._worst = 0.0
-        self._times: list[float] = []
+        self._times = np.zeros(0)
         self.level = 0.0
 
     def fit(self, losses: Sequence[float] | FloatArray) -> ConceptMonitor:
@@ -174,11 +174,15 @@ class ConceptMonitor:
         if self.detector is None or not len(x):
             return []
         found = []
-        times = [*self._times, *when.tolist()]
+        times = np.concatenate([self._times, when])
         for at, width in self.detector.update(x):
             now = len(self._times) + at
             since = max(0, now - width)
-            found.append(ConceptDrift(self.detector.name, times[now], times[since], now - since))
+            found.append(
+                ConceptDrift(
+                    self.detector.name, float(times[now]), float(times[since]), now - since
+                )
+            )
             self._worst = 1.0
         self._times = times[-_TIMES_KEPT:]
         if self.detector.warning:
@@ -194,7 +198,7 @@ class ConceptMonitor:
         """Give the state as plain data; the River detector, which has no such form, is left out."""
         stored = _Stored(
             self._learning, self._scale, self._betting, self.level, self._worst,
-            self._times,
+            self._times.tolist(),
         )  # fmt: skip
         data: dict[str, Any] = msgspec.to_builtins(stored)
         return data
@@ -234,7 +238,7 @@ class ConceptMonitor:
         monitor._betting = stored.betting
         monitor.level = stored.level
         monitor._worst = stored.worst
-        monitor._times = stored.times
+        monitor._times = np.array(stored.times, dtype=np.float64)
         return monitor
 
 
