@@ -322,7 +322,7 @@ def _fit_numbers(values: FloatArray, bins: int) -> NumericBins:
     edges = np.unique(np.concatenate([values[at[at >= 0]], heavy, np.nextafter(heavy, -np.inf)]))
     if edges[-1] == values[-1] and (not len(heavy) or heavy[-1] != values[-1]):
         edges = edges[:-1]
-    edges = edges[np.isfinite(edges)]
+    edges = edges[np.isfinite(edges)] + 0.0  # which makes -0 a 0
     bounds = np.concatenate([[0], values.searchsorted(edges, side="right"), [total]])
     return NumericBins(tuple(edges.tolist()), _centres(values, bounds))
 

@@ -81,6 +81,7 @@ class ConceptMonitor:
         self, config: ConceptConfig | None = None, detector: LossDetector | None = None
     ) -> None:
         self.config = config or ConceptConfig()
+        self._budget = self.config.budget
         name = self.config.detector
         if detector is None and name is not None:
             detector = LossDetector(name, self.config.binary_above)
@@ -159,9 +160,9 @@ class ConceptMonitor:
                     self.fit(self._learning)
                 continue
             scaled = np.minimum(x / self._scale, 1.0)
-            state, rise, used = bet(self._betting, scaled, when, 1.0 / self.config.budget)
+            state, rise, used = bet(self._betting, scaled, when, 1.0 / self._budget)
             self._betting = state
-            self.level = state.evidence / -log(self.config.budget)
+            self.level = state.evidence / -log(self._budget)
             self._worst = max(self._worst, self.level)
             if rise is not None:
                 since = rise.since_time if rise.since else float(when[0])

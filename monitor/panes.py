@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -229,3 +230,66 @@ def merge(panes: Iterable[Pane]) -> Pane:
     for pane in panes:
         total += pane
     return total
+
+
+class SpanSums:
+    """Counts summed over the last panes, as one pane after another closes.
+
+    Parameters
+    ----------
+    spans
+        How many panes to sum over; several lengths.
+
+    Examples
+    --------
+    >>> panes = [Pane(counts=np.array([n])) for n in (1, 10, 100)]
+    >>> sums, closed = SpanSums((1, 2)), deque[Pane](maxlen=64)
+    >>> for pane in panes:
+    ...     found = sums.add(pane, closed)
+    ...     closed.append(pane)
+    >>> {span: counts.tolist() for span, counts in found.items()}
+    {1: [100], 2: [110]}
+    """
+
+    def __init__(self, spans: Sequence[int]) -> None:
+        self._spans = spans
+        self._sums: dict[int, IntArray] = {}
+        self._latest: Pane | None = None
+
+    def add(self, pane: Pane, before: deque[Pane]) -> dict[int, IntArray]:
+        """Add a pane.
+
+        Parameters
+        ----------
+        pane
+            The one that closed.
+        before
+            The panes before it, oldest first; any others than those added so far may be there too.
+
+        Returns
+        -------
+        dict
+            By span the summed counts, shape (cells,), of those spans for which there are enough
+            panes among as many as `before` keeps.
+
+        Raises
+        ------
+        LayoutMismatchError
+            They were counted with different layouts.
+        """
+        follows = bool(before) and before[-1] is self._latest
+        if follows and before[-1].layout != pane.layout:
+            raise LayoutMismatchError(before[-1].layout, pane.layout)
+        self._latest = pane
+        there = len(before) + 1
+        if before.maxlen is not None:
+            there = min(there, before.maxlen)
+        for span in self._spans:
+            if follows:
+                self._sums[span] += pane.counts
+                if len(before) >= span:
+                    self._sums[span] -= before[-span].counts
+            else:
+                last = [*before, pane][-span:]
+                self._sums[span] = merge(last).counts.copy()
+        return {span: self._sums[span] for span in self._spans if there >= span}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from functools import reduce
 from itertools import pairwise
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from monitor import Feature, Monitor, MonitorConfig, Reference, Schema
 from monitor.config import PaneConfig
 from monitor.errors import DamagedError, LayoutMismatchError
-from monitor.panes import SKETCH_BITS, Pane, merge
+from monitor.panes import SKETCH_BITS, Pane, SpanSums, merge
 
 counts = st.integers(0, 2**40)
 panes = st.builds(
@@ -52,6 +53,29 @@ def test_bytes_are_stable_and_come_back(pane: Pane) -> None:
     assert again == pane
     assert again.to_bytes() == data
     assert b"pickle" not in data
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=40),
+    st.integers(1, 12),
+    st.sets(st.integers(0, 40), max_size=3),
+)
+@settings(max_examples=80, deadline=None)
+def test_running_sums_are_those_of_the_last_panes(
+    counts: list[int], keep: int, restarts: set[int]
+) -> None:
+    spans = (1, 3, 10)
+    sums, closed = SpanSums(spans), deque[Pane](maxlen=keep)
+    for at, count in enumerate(counts):
+        if at in restarts:
+            sums = SpanSums(spans)
+        pane = Pane("l", counts=np.array([count, 1]))
+        found = {span: value.tolist() for span, value in sums.add(pane, closed).items()}
+        closed.append(pane)
+        kept = list(closed)
+        assert found == {n: merge(kept[-n:]).counts.tolist() for n in spans if len(kept) >= n}
+    with pytest.raises(LayoutMismatchError):
+        sums.add(Pane("other", counts=np.zeros(2, dtype=np.int64)), closed)
 
 
 @given(panes, st.binary(max_size=30), st.integers(0, 200))
