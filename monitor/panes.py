@@ -13,7 +13,8 @@ import numpy as np
 from monitor.arrays import IntArray
 from monitor.errors import DamagedError, LayoutMismatchError
 
-_MAGIC = b"RVRP1"
+_MAGIC = b"RVRP2"
+_WIDTHS = (1, 2, 4, 8)
 SKETCH_BITS = 1 << 14
 
 
@@ -24,6 +25,7 @@ class _Stored(msgspec.Struct, array_like=True):
     late: int
     first: float
     last: float
+    width: int
     counts: bytes
     tallies: list[tuple[str, str, int]]
     sketches: list[tuple[str, bytes]]
@@ -139,8 +141,11 @@ class Pane:
         Returns
         -------
         bytes
-            A short header and a MessagePack array; counts are little-endian 64-bit integers.
+            A short header and a MessagePack array; counts are little-endian unsigned integers of
+            the fewest bytes (1, 2, 4 or 8) that hold the largest.
         """
+        bits = int(self.counts.max(initial=0)).bit_length()
+        width = next(width for width in _WIDTHS if bits <= 8 * width)
         stored = _Stored(
             layout=self.layout,
             events=self.events,
@@ -148,7 +153,8 @@ class Pane:
             late=self.late,
             first=float(self.first),
             last=float(self.last),
-            counts=self.counts.astype("<i8").tobytes(),
+            width=width,
+            counts=self.counts.astype(f"<u{width}").tobytes(),
             tallies=sorted((kind, name, n) for (kind, name), n in self.tallies.items() if n),
             sketches=sorted(
                 (name, bits.to_bytes(SKETCH_BITS // 8, "little"))
@@ -181,7 +187,9 @@ class Pane:
             raise DamagedError("pane", "it does not start as a pane does")
         try:
             stored = msgspec.msgpack.decode(data[len(_MAGIC) :], type=_Stored)
-            counts = np.frombuffer(stored.counts, dtype="<i8").astype(np.int64)
+            if stored.width not in _WIDTHS:
+                raise DamagedError("pane", f"counts of {stored.width} bytes")
+            counts = np.frombuffer(stored.counts, dtype=f"<u{stored.width}").astype(np.int64)
         except (msgspec.DecodeError, ValueError) as error:
             raise DamagedError("pane", str(error)) from error
         return cls(

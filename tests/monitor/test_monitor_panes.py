@@ -55,6 +55,29 @@ def test_bytes_are_stable_and_come_back(pane: Pane) -> None:
     assert b"pickle" not in data
 
 
+@pytest.mark.parametrize(
+    ("largest", "width"),
+    [(0, 1), (255, 1), (256, 2), (65_535, 2), (65_536, 4), (2**32 - 1, 4), (2**32, 8)],
+)
+def test_counts_take_the_fewest_bytes_that_hold_them(largest: int, width: int) -> None:
+    shown = [
+        Pane("l", 1, counts=np.array([largest, *[0] * (n - 1)], dtype=np.int64)) for n in (100, 200)
+    ]
+    sizes = [len(pane.to_bytes()) for pane in shown]
+    # A length of more than 255 bytes is itself written in one byte more.
+    assert sizes[1] - sizes[0] - 100 * width in (0, 1)
+    for pane in shown:
+        assert Pane.from_bytes(pane.to_bytes()).counts.tolist() == pane.counts.tolist()
+
+
+def test_a_pane_of_another_format_is_refused() -> None:
+    data = Pane("l", 3).to_bytes()
+    for damaged in (b"RVRP1" + data[5:], data.replace(b"\x01\xc4\x00", b"\x03\xc4\x00")):
+        assert damaged != data
+        with pytest.raises(DamagedError):
+            Pane.from_bytes(damaged)
+
+
 @given(
     st.lists(st.integers(0, 9), min_size=1, max_size=40),
     st.integers(1, 12),
