@@ -97,7 +97,8 @@ def check_batch(events: Rows | Columns, schema: Schema) -> CheckedBatch:
         return batch
     if isinstance(events, Mapping):
         rows = row_count(events)
-        raw = {name: events.get(name, [None] * rows) for name in schema.names}
+        nothing = [None] * rows
+        raw = {name: events.get(name, nothing) for name in schema.names}
     else:
         rows, raw = len(events), extract(events, schema.names)
     batch = CheckedBatch(rows, {}, np.zeros(rows, dtype=np.bool_))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 from scipy.spatial.distance import jensenshannon
 
 from monitor.bins import NumericBins
 from monitor.calibration import JS, WASSERSTEIN, Calibration, per_test_level
+from monitor.curves import on_grid
 from monitor.layout import ColumnLayout, Layout
 from monitor.panes import Pane
 from monitor.reference import Reference
@@ -164,3 +165,19 @@ def test_levels_add_up_to_the_budget(budget: float) -> None:
     assert level >= sidak
     assert used <= budget * (1 + 1e-9)
     assert used == pytest.approx(budget) or level == pytest.approx(min(budget, 0.05))
+
+
+def test_points_of_a_tail_that_are_not_sound_are_left_out() -> None:
+    grid = np.linspace(0.0, 8.0, 50)
+    z = np.array([0.5, 1.0, 2.0, 3.0])
+    log_p = special.log_ndtr(-z) - 0.1 * z
+    good = on_grid(z[None], log_p[None], grid)[0]
+    # One that is no number, and one that lies behind its neighbour.
+    broken = np.insert(z, 2, 1.5), np.insert(log_p, 2, np.nan)
+    turned = np.insert(z, 2, 0.9), np.insert(log_p, 2, log_p[1] - 0.1)
+    none = np.full(5, np.nan)
+    for some in (broken, turned):
+        assert on_grid(np.stack([some[0], none]), np.stack([some[1], none]), grid).tolist() == [
+            good.tolist(),
+            special.log_ndtr(-grid).tolist(),
+        ]
