@@ -171,13 +171,12 @@ def test_points_of_a_tail_that_are_not_sound_are_left_out() -> None:
     grid = np.linspace(0.0, 8.0, 50)
     z = np.array([0.5, 1.0, 2.0, 3.0])
     log_p = special.log_ndtr(-z) - 0.1 * z
-    good = on_grid(z[None], log_p[None], grid)[0]
-    # One that is no number, and one that lies behind its neighbour.
-    broken = np.insert(z, 2, 1.5), np.insert(log_p, 2, np.nan)
-    turned = np.insert(z, 2, 0.9), np.insert(log_p, 2, log_p[1] - 0.1)
+    # One that is no number, which also puts out of order what comes after it, and one that lies
+    # behind its neighbour.
+    broken = np.insert(z, 2, 1.5), np.insert(log_p, 2, np.nan), [0, 1, 3]
+    turned = np.insert(z, 2, 0.9), np.insert(log_p, 2, log_p[1] - 0.1), [0, 1, 2, 3]
     none = np.full(5, np.nan)
-    for some in (broken, turned):
-        assert on_grid(np.stack([some[0], none]), np.stack([some[1], none]), grid).tolist() == [
-            good.tolist(),
-            special.log_ndtr(-grid).tolist(),
-        ]
+    for x, y, left in (broken, turned):
+        found = on_grid(np.stack([x, none]), np.stack([y, none]), grid)
+        assert found[0].tolist() == on_grid(z[None, left], log_p[None, left], grid)[0].tolist()
+        assert found[1].tolist() == special.log_ndtr(-grid).tolist()
