@@ -318,7 +318,7 @@ def _fit_numbers(values: FloatArray, bins: int) -> NumericBins:
     at = -(-np.arange(1, bins) * total // bins) - 1
     # A value is heavy where it is still the same so many places further on.
     further = max(2, -(-total // bins)) - 1
-    heavy = np.unique(values[further:][values[further:] == values[: total - further]])
+    heavy = values[further:][values[further:] == values[: total - further]]
     edges = np.unique(np.concatenate([values[at[at >= 0]], heavy, np.nextafter(heavy, -np.inf)]))
     if edges[-1] == values[-1] and (not len(heavy) or heavy[-1] != values[-1]):
         edges = edges[:-1]

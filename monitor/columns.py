@@ -260,14 +260,17 @@ def _check_numbers(
 ) -> Column:
     if not len(numbers):
         return Column(numbers, None)
-    if codes is None and _within(float(numbers.min()), float(numbers.max()), feature):
+    low, high = float(numbers.min()), float(numbers.max())
+    if codes is None and _within(low, high, feature):
         return Column(numbers, None)
     minimum = -math.inf if feature.minimum is None else feature.minimum
     maximum = math.inf if feature.maximum is None else feature.maximum
-    if codes is None:
-        codes = np.zeros(len(numbers), dtype=np.uint8)
     with np.errstate(invalid="ignore"):
         beyond = (numbers < minimum) | (numbers > maximum)
+    if codes is None and math.isfinite(low) and math.isfinite(high):
+        return Column(numbers, beyond.astype(np.uint8) * np.uint8(OUT_OF_RANGE))
+    if codes is None:
+        codes = np.zeros(len(numbers), dtype=np.uint8)
     bad = ~np.isfinite(numbers) & (codes == OK)
     codes[beyond & (codes == OK)] = OUT_OF_RANGE
     codes[bad] = NOT_FINITE

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import isnan
 from typing import Any
 
@@ -91,21 +92,19 @@ def check_batch(events: Rows | Columns, schema: Schema) -> CheckedBatch:
     if clean is not None and not isinstance(events, Mapping):
         batch = CheckedBatch(len(events), clean, np.zeros(len(events), dtype=np.bool_))
         for feature in schema.features:
-            if clean[feature.name].codes is not None:
-                raw_values = [event[feature.name] for event in events]
-                _note(batch, clean[feature.name], raw_values, feature, schema)
+            _note(batch, partial(_value, events, feature.name), feature, schema)
         return batch
     if isinstance(events, Mapping):
         rows = row_count(events)
-        raw = {name: events.get(name, [None] * rows) for name in schema.names}
+        nothing = [None] * rows
+        raw = {name: events.get(name, nothing) for name in schema.names}
     else:
         rows, raw = len(events), extract(events, schema.names)
     batch = CheckedBatch(rows, {}, np.zeros(rows, dtype=np.bool_))
     for feature in schema.features:
         values = raw[feature.name]
         column = batch.columns[feature.name] = check(values, feature)
-        if column.codes is not None:
-            _note(batch, column, values, feature, schema)
+        _note(batch, values.__getitem__, feature, schema)
         if column.coerced:
             batch.marks["coerced", feature.name] = _coerced_rows(column, values)
     _note_unexpected(batch, events, schema)
@@ -123,19 +122,26 @@ def _coerced_rows(column: Column, values: Sequence[Any]) -> BoolArray:
     return np.asarray(good & np.array(changed, dtype=np.bool_))
 
 
+def _value(events: Rows, name: str, row: int) -> Any:
+    return events[row][name]
+
+
 def _note(
-    batch: CheckedBatch, column: Column, values: Any, feature: Feature, schema: Schema
+    batch: CheckedBatch, value_of: Callable[[int], Any], feature: Feature, schema: Schema
 ) -> None:
-    codes = column.codes
+    """Note what is wrong with a feature, whose value in each row is asked for where needed."""
+    codes = batch.columns[feature.name].codes
     if codes is None:
         return
-    for code in np.unique(codes[codes != OK]).tolist():
+    for code in np.flatnonzero(np.bincount(codes)).tolist():
+        if code == OK:
+            continue
         where = codes == code
         batch.marks[CODES[code], feature.name] = where
         if code == MISSING and not feature.required:
             continue
         for row in np.flatnonzero(where).tolist():
-            anomaly = anomaly_of(code, values[row], feature, schema)
+            anomaly = anomaly_of(code, value_of(row), feature, schema)
             if anomaly is None:
                 break
             batch.anomalies.setdefault(row, []).append(anomaly)
