@@ -141,15 +141,17 @@ class SkewTest:
         Parameters
         ----------
         counts
-            Summed over the span, shape (cells,).
+            Summed over the span, shape (cells,); or of several such spans, shape (spans, cells).
         span
             Its length in panes; one of `spans`.
 
         Returns
         -------
         Measured
-            Distances and thresholds, of shape (columns, tests).
+            Distances and thresholds, of shape (columns, tests) or (spans, columns, tests).
         """
+        if counts.ndim > 1:
+            return self._measure(counts, (span,) * len(counts))
         return self._measure(counts[np.newaxis], (span,)).of_span(0)
 
     def _measure(self, counts: IntArray, spans: tuple[int, ...]) -> Measured:
