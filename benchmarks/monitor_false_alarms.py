@@ -34,7 +34,7 @@ from monitor import Monitor
 from monitor.config import SkewConfig
 from monitor.skew import SkewTest
 
-SIZES = {5: (200, 1_000), 50: (30, 2_000), 500: (8, 2_500)}  # features: references, panes each
+SIZES = {5: (200, 1_000), 50: (15, 2_000), 500: (8, 2_500)}  # features: references, panes each
 BUDGETS = ("1 per 1000 panes", "1 per 50 panes")
 RARE = 0.001
 LONGEST = 16
