@@ -122,6 +122,12 @@ class SkewFindings:
         """Give the largest distance over threshold of the columns with a role; 0 for none."""
         return max((self._ratios[at] for at in self.layout.of_role[role]), default=0.0)
 
+    def ratios(self) -> dict[tuple[Role, str], float]:
+        """Give the largest distance over threshold of the columns that have enough values."""
+        enough = np.asarray(self.measured.sufficient.any(axis=0)).tolist()
+        named = zip(self.layout.columns, self._ratios, enough, strict=True)
+        return {(column.role, column.name): ratio for column, ratio, good in named if good}
+
     def blame(self) -> tuple[Blame, ...]:
         """Order the columns, the most suspicious first."""
         log_p = self._log_p().min(axis=(0, 2), initial=0.0)

@@ -102,6 +102,9 @@ class Findings(Protocol):
     def ratio(self, role: Role) -> float:
         """Give the largest distance over threshold of the columns with a role; 0 for none."""
 
+    def ratios(self) -> dict[tuple[Role, str], float]:
+        """Give the largest distance over threshold of the columns that have enough values."""
+
     def columns(self) -> tuple[ColumnSkew, ...]:
         """Describe every column over every span."""
 
@@ -190,3 +193,11 @@ class SkewReport:
         if findings is not None:
             return findings.ratio(role)
         return max((entry.ratio for entry in self.blame if entry.role == role), default=0.0)
+
+    def ratios(self) -> dict[tuple[Role, str], float]:
+        """Give the largest distance over threshold of every column that has enough values."""
+        findings: Findings | None = vars(self).get("_findings")
+        if findings is not None:
+            return findings.ratios()
+        tested = {(c.role, c.name) for c in self.columns if c.status != "INSUFFICIENT"}
+        return {(b.role, b.name): b.ratio for b in self.blame if (b.role, b.name) in tested}

@@ -90,7 +90,7 @@ class Lifecycle:
         self.versions = int(version.removeprefix("v"))
         self.scheduled_at: float | None = None
         self.began: list[int] = []
-        self.labels = 0
+        self.labels_at = 0
         self.reference: Reference | None = None
         self._said: list[Shadowed] = []
 
@@ -153,7 +153,6 @@ class Lifecycle:
             since=request.since,
             pipelines=dict(pipelines),
         )
-        self.labels = 0
         detail = {"trigger": request.trigger, "goal": self.run.goal, "pipelines": dict(pipelines)}
         sentence = f"A run began: {request.reason or request.trigger}."
         self.note("training", now, sentence, detail | {"request": msgspec.to_builtins(request)})
@@ -239,8 +238,7 @@ class Lifecycle:
         self, label: Label, said: Mapping[str, Prediction] | None, features: Features
     ) -> None:
         """Take note of a label that met its predictions: ``CHAMPION``'s and the shadows'."""
-        self.labels += 1
-        if said and self.shadows:
+        if said:
             self._said.append(Shadowed(label, said, features))
 
     def weigh(self, segments: Mapping[str, Sequence[str]] | None = None) -> None:

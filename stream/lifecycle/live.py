@@ -45,6 +45,7 @@ def request(line: Line, wanted: Request) -> bool:
         return False
     began = lifecycle.request(wanted, _now(line), _pipelines(line, lifecycle, wanted))
     if began:
+        lifecycle.labels_at = line.counts.matched
         _started(watch, _now(line))
     return began
 
@@ -89,8 +90,9 @@ def _on_pane(line: Line, lifecycle: Lifecycle, watch: Watch, pane: PaneRow) -> N
         _carry_out(line, lifecycle, watch, decision, now)
     if busy and not lifecycle.is_busy:
         _ended(watch, now)
-    for wanted in _wanted(lifecycle, watch, pane):
+    for wanted in _wanted(line, lifecycle, watch, pane):
         if lifecycle.request(wanted, now, _pipelines(line, lifecycle, wanted)):
+            lifecycle.labels_at = line.counts.matched
             _started(watch, now)
 
 
@@ -113,7 +115,7 @@ def _carry_out(
         watch.promote(moved)
 
 
-def _wanted(lifecycle: Lifecycle, watch: Watch, pane: PaneRow) -> Iterator[Request]:
+def _wanted(line: Line, lifecycle: Lifecycle, watch: Watch, pane: PaneRow) -> Iterator[Request]:
     """Give what a closed pane asks for, as far as it is switched on."""
     config, actions = lifecycle.config, pane.summary.actions
     signals: dict[str, Any] = dict(pane.summary.signals)
@@ -131,9 +133,9 @@ def _wanted(lifecycle: Lifecycle, watch: Watch, pane: PaneRow) -> Iterator[Reque
         yield Request("skew", evidence, f"values have shifted in pane {pane.index}: {names}")
     if config.performance and (drop := watch.leads.drop(config.performance_drop)) is not None:
         yield Request("performance", drop, str(drop["sentence"]))
-    if config.labels is not None and lifecycle.labels >= config.labels:
-        found = {"labels": lifecycle.labels}
-        yield Request("labels", found, f"{lifecycle.labels:,} labels since the last run")
+    labels = line.counts.matched - lifecycle.labels_at
+    if config.labels is not None and labels >= config.labels:
+        yield Request("labels", {"labels": labels}, f"{labels:,} labels since the last run")
 
 
 def _pipelines(line: Line, lifecycle: Lifecycle, wanted: Request) -> dict[str, str]:
