@@ -11,7 +11,7 @@ from monitor.schema_text import schema_to_toml
 from stream.clock import Clock
 from stream.config import Config
 from stream.errors import RiverrunError
-from stream.lifecycle.live import adopt, fail
+from stream.lifecycle.live import adopt, fail, place_of
 from stream.lifecycle.run import Run
 from stream.line import Line
 from stream.log import Log, Source
@@ -87,6 +87,8 @@ class Supervisor:
         """Do what is due between two turns; return whether the line's state changed."""
         run = line.lifecycle.run if line.lifecycle is not None else None
         if run is None or run.phase != "training":
+            if self._run is not None:  # it was called off: what it leaves is not wanted
+                self._taken = self._run
             self.stop()
             return False
         if run.number != self._committed:
@@ -164,7 +166,8 @@ class Supervisor:
             return False
         made = catching_up.made
         reference = None if made.reference is None else read_reference(made.reference)
-        adopt(line, adopted(catching_up.line, run.pipelines), reference, made.detail)
+        caught_up = {"caught_up": place_of(catching_up.line)}
+        adopt(line, adopted(catching_up.line, run.pipelines), reference, made.detail | caught_up)
         _log.info("in_the_shadow", run=run.number, version=run.version)
         self._taken = run.number
         self.stop()

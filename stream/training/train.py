@@ -18,6 +18,7 @@ from stream.line import Line
 from stream.log import Log, Source
 from stream.records import Offsets, Record, TopicPartition
 from stream.snapshot import restore, take_snapshot
+from stream.storage.identity import fingerprint, libraries
 from stream.storage.store import Store
 from stream.training.job import Candidates, Job
 from stream.training.span import start_of_range
@@ -103,6 +104,10 @@ class Training:
             "dead_lettered": counts.dead_lettered,
             "seconds": round(seconds, 3),
             "scores": self.line.scores.summary(),
+            "seed": self._config.model.seed,
+            "schema": self._job.schema,
+            "fingerprint": fingerprint(self._config),
+            "libraries": libraries(),
         }
         self._tell("done", detail, pack(self.line, detail))
 
