@@ -171,10 +171,10 @@ def test_a_challenger_that_was_taught_nonsense_is_never_promoted(store_url, monk
     worker = bench.worker()
     drive(bench, worker, pieces(0, 600))
 
-    def taught_nonsense(self, source, target):
+    def taught_nonsense(self, reader, target):
         learn = self.line.learner.model.learn_one
         self.line.learner.model.learn_one = lambda x, y: learn(x, not y)
-        original(self, source, target)
+        original(self, reader, target)
         del self.line.learner.model.learn_one
 
     original = Training._learn_up_to
