@@ -91,7 +91,8 @@ class Runs:
                 for position, change in enumerate(changes)
             ]
             connection.execute(insert(run_changes), rows)
-        for model in kept:
+        # Of two in one checkpoint, as where people go to and fro, the last one counts.
+        for model in {(model.version, model.moment): model for model in kept}.values():
             place = self._model_place(model.version, number, model.moment)
             connection.execute(
                 insert(models).values(
@@ -160,26 +161,23 @@ class Runs:
             return [dict(row) for row in rows.mappings()]
 
     def model(self, version: str, moment: str | None = None) -> bytes | None:
-        """Return the newest kept model of a version, or None.
+        """Return a kept model of a version, the newest unless told otherwise; None for none.
 
         Parameters
         ----------
         version
             Its name.
         moment
-            Only as it was then: ``promoted``, ``left`` or ``imported``.
+            As it was then, the first time: ``promoted``, ``left`` or ``imported``.
 
         Raises
         ------
         CheckpointDamagedError
         """
-        query = (
-            select(models)
-            .where(models.c.stream == self._stream, models.c.version == version)
-            .order_by(models.c.number.desc(), models.c.moment)
-        )
+        mine = and_(models.c.stream == self._stream, models.c.version == version)
+        query = select(models).where(mine).order_by(models.c.number.desc(), models.c.moment)
         if moment is not None:
-            query = query.where(models.c.moment == moment)
+            query = select(models).where(mine, models.c.moment == moment).order_by(models.c.number)
         with reading(self._engine) as connection:
             row = connection.execute(query.limit(1)).one_or_none()
         if row is None:

@@ -238,3 +238,12 @@ class _Wrong(linear_model.LogisticRegression):
     def predict_proba_one(self, x):
         wrong = 0.9 if x["a"] < 0 else 0.1
         return {True: wrong, False: 1 - wrong}
+
+
+def test_people_who_go_to_and_fro_within_one_checkpoint_do_no_harm(store_url):
+    bench, worker = promoted(store_url)
+    keys = [bench.store.runs.ask("rollback", {"reason": "hm"}, "ops", 0.0) for _ in range(3)]
+    drive(bench, worker, [rows(3_000, 3_020)])
+    said = [bench.store.runs.answer(key) for key in keys]
+    assert said == ["v1 serves", "v2 serves", "v1 serves"]
+    assert worker.line.version == "v1"
