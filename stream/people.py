@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
+import msgspec
 import structlog
 
+from monitor.errors import DamagedError
 from stream.clock import Clock
 from stream.config import Config
 from stream.errors import RiverrunError
-from stream.lifecycle.live import fail, put_in_place, request
+from stream.learner import Learner
+from stream.lifecycle.lifecycle import Lifecycle
+from stream.lifecycle.live import fail, put_in_place, request, take_in
 from stream.lifecycle.run import Request
 from stream.lifecycle.schedule import next_due
 from stream.line import Line
 from stream.storage.runs import StoredRequest
 from stream.storage.store import Store
+from stream.versions import pipeline_of, served_before
+from stream.watching.state import read_reference
 
 _log = structlog.get_logger("riverrun.people")
 
 _LOOK_SECONDS = 1.0
+
+REFUSED = "refused"
+"""How the answer to a request begins that was not carried out."""
 
 
 class People:
@@ -73,29 +83,83 @@ class People:
         return request(line, Request("schedule", {"schedule": self._schedule}, "it is due"))
 
     def _carry_out(self, line: Line, asked: StoredRequest) -> str:
+        lifecycle = line.lifecycle
+        if lifecycle is None:
+            return f"{REFUSED}: this worker retrains nothing (monitor.enabled, retrain.enabled)"
         reason = str(asked.detail.get("reason", ""))
         if asked.kind == "retrain":
             wanted = Request("person", {}, reason or "somebody asked", asked.by)
             if request(line, wanted):
-                run = line.lifecycle.run if line.lifecycle is not None else None
-                return f"run {run.number} began" if run is not None else "no run began"
-            return "added to the run that is under way"
+                return f"run {lifecycle.runs} began"
+            return f"added to run {lifecycle.runs}, which is under way"
         if asked.kind == "cancel":
-            fail(line, f"Called off by {asked.by}: {reason}", "cancelled")
-            return "called off"
+            return _cancel(line, asked, reason)
         if asked.kind == "promote":
             return self._promote(line, str(asked.detail.get("version")), asked.by, reason)
-        return f"unknown request {asked.kind!r}"
+        if asked.kind == "rollback":
+            version = served_before(self._changes(lifecycle), line.version)
+            if version is None:
+                return f"{REFUSED}: nothing served before {line.version}"
+            return self._promote(line, version, asked.by, reason)
+        if asked.kind == "import":
+            return self._import(line, asked, reason)
+        return f"{REFUSED}: unknown request {asked.kind!r}"
 
     def _promote(self, line: Line, version: str, by: str, reason: str) -> str:
+        lifecycle = line.lifecycle
         if version == line.version:
             return f"{version} serves already"
         try:
-            data = self._store.runs.model(version)
-        except RiverrunError as error:
-            return f"refused: {error}"
-        if data is None:
-            return f"refused: no model of {version} was kept"
-        learner = pickle.loads(data)  # noqa: S301 (the store verified it)
-        put_in_place(line, version, learner, by, reason)
+            learner = _former(line, version) or self._kept(version)
+            stored = self._store.history.reference(version)
+            reference = None if stored is None else read_reference(stored)
+        except (RiverrunError, DamagedError) as error:
+            return f"{REFUSED}: {error}"
+        if learner is None or lifecycle is None:
+            return f"{REFUSED}: no model of {version} was kept"
+        pipeline = pipeline_of(self._changes(lifecycle), version)
+        put_in_place(line, version, learner, by, reason, reference=reference, pipeline=pipeline)
         return f"{version} serves"
+
+    def _kept(self, version: str) -> Learner | None:
+        data = self._store.runs.model(version)
+        if data is None:
+            return None
+        learner: Learner = pickle.loads(data)  # noqa: S301 (the store verified it)
+        return learner
+
+    def _import(self, line: Line, asked: StoredRequest, reason: str) -> str:
+        try:
+            brought = self._store.runs.brought(asked.id)
+        except RiverrunError as error:
+            return f"{REFUSED}: {error}"
+        if brought is None:
+            return f"{REFUSED}: its model is not in the store"
+        detail = {**asked.detail, "by": asked.by, "reason": reason}
+        return f"{take_in(line, *brought, detail)} was imported"
+
+    def _changes(self, lifecycle: Lifecycle) -> list[dict[str, Any]]:
+        """Return what happened to runs, newest first, with what is not committed yet."""
+        new = [msgspec.to_builtins(change) for change in reversed(lifecycle.changes)]
+        return new + self._store.runs.changes(limit=None)
+
+
+def _former(line: Line, version: str) -> Learner | None:
+    """Return the former champion that is in its shadow: it has learned on since it left."""
+    shadows = line.lifecycle.shadows if line.lifecycle is not None else []
+    for shadow in shadows:
+        if shadow.role == "former" and shadow.version == version and shadow.failed is None:
+            return shadow.learner
+    return None
+
+
+def _cancel(line: Line, asked: StoredRequest, reason: str) -> str:
+    lifecycle = line.lifecycle
+    run = lifecycle.run if lifecycle is not None and lifecycle.is_busy else None
+    wanted = asked.detail.get("run")
+    if run is None:
+        return f"{REFUSED}: no run is under way that could be called off"
+    if wanted is not None and wanted != run.number:
+        return f"{REFUSED}: run {wanted} is not under way, run {run.number} is"
+    fail(line, f"Called off by {asked.by}: {reason}", "cancelled")
+    return f"run {run.number} was called off"

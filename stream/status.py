@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stream.digest import state_digest
+from stream.lifecycle.summary import lifecycle_summary
 from stream.line import Line
 from stream.watching.summary import summary_of
 
@@ -53,6 +54,7 @@ def status_of(line: Line, rolling: dict[str, Any] | None) -> dict[str, Any]:
         "unscored": line.scores.unscored,
         "rolling": {"window": line.config.model.window, "scores": rolling},
         "monitor": None if line.watch is None else summary_of(line.watch),
+        "retrain": None if line.lifecycle is None else lifecycle_summary(line.lifecycle),
         "offsets": {str(place): offset for place, offset in line.offsets.items()},
         "learned_offset": line.learned_offset,
         "watermark": line.watermark,

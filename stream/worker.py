@@ -241,8 +241,7 @@ class Worker:
 
     def _look_after_runs(self) -> None:
         """Hear what people ask, and see to the training that is under way."""
-        if self.line.lifecycle is not None:
-            self._dirty |= self._people.tick(self.line)
+        self._dirty |= self._people.tick(self.line)
         if self._supervisor is not None:
             self._dirty |= self._supervisor.tick(self.line)
 

@@ -75,6 +75,8 @@ class Lifecycle:
         Seconds since the epoch of the last time that the schedule was due.
     changes, kept
         What is to be written down, and the models to keep, since the last checkpoint.
+    tally
+        How often each thing has happened to runs.
     """
 
     def __init__(self, config: RetrainSection, task: Task, version: str, pipeline: str) -> None:
@@ -92,6 +94,7 @@ class Lifecycle:
         self.began: list[int] = []
         self.labels_at = 0
         self.reference: Reference | None = None
+        self.tally: dict[str, int] = {}
         self._said: list[Shadowed] = []
 
     def __getstate__(self) -> dict[str, Any]:
@@ -200,7 +203,17 @@ class Lifecycle:
         if self.run is not None:
             self.end(outcome, now, reason)
 
-    def overrule(self, version: str, learner: Learner, by: str, reason: str, now: int) -> Decision:
+    def overrule(
+        self,
+        version: str,
+        learner: Learner,
+        by: str,
+        reason: str,
+        now: int,
+        *,
+        pipeline: str = "",
+        scale: float = 1.0,
+    ) -> Decision:
         """Let a person put a version in place; the gate is not asked, the probation is kept.
 
         Parameters
@@ -211,13 +224,17 @@ class Lifecycle:
             Who wants it, and why.
         now
             Event time in milliseconds.
+        pipeline
+            As text, for people.
+        scale
+            Loss that counts as 1 in the probation.
         """
         if self.run is not None:
             self.end("cancelled", now, f"{by or 'Somebody'} put {version} in place.")
         self.runs += 1
         asked = Request("person", {"version": version}, reason, by)
         self.run = Run(self.runs, version, "shadow", "better", [asked], now, None, {})
-        shadow = Shadow(version, "challenger", version, learner, self.new_gate(1.0))
+        shadow = Shadow(version, "challenger", version, learner, self.new_gate(scale), pipeline)
         self.shadows = [shadow]
         sentence = f"{by or 'Somebody'} put {version} in place of {self.version}: {reason}"
         self.note("promoted", now, sentence, {"by": by, "reason": reason, "overruled": True})
@@ -227,7 +244,7 @@ class Lifecycle:
         """Return what the shadows say of an event; None where there is none."""
         if not self.shadows:
             return None
-        return {shadow.name: shadow.predict(features) for shadow in self.shadows}
+        return {shadow.key: shadow.predict(features) for shadow in self.shadows}
 
     def learn(self, features: Features, label: Label | None) -> None:
         """Let the shadows learn from an event."""
@@ -255,7 +272,7 @@ class Lifecycle:
         labels = [one.label for one in said]
         champion = losses(self.task, labels, [one.said.get(CHAMPION) for one in said])
         for shadow in self.shadows:
-            other = losses(self.task, labels, [one.said.get(shadow.name) for one in said])
+            other = losses(self.task, labels, [one.said.get(shadow.key) for one in said])
             both = np.isfinite(champion) & np.isfinite(other)
             kept = {
                 feature: [name for name, good in zip(names, both.tolist(), strict=True) if good]
@@ -307,4 +324,9 @@ class Lifecycle:
         run = self.run
         if run is not None:
             change = RunChange(run.number, run.version, state, now, sentence, dict(detail or {}))
-            self.changes.append(change)
+            self.take_down(change)
+
+    def take_down(self, change: RunChange) -> None:
+        """Remember to write down a change, and count it."""
+        self.changes.append(change)
+        self.tally[change.state] = self.tally.get(change.state, 0) + 1

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from monitor.reference import Reference
 from monitor.segments import segments_of
 from monitor.trigger import State
 from stream.learner import Learner
 from stream.lifecycle.decide import decide
+from stream.lifecycle.gate import log_mean
 from stream.lifecycle.lifecycle import Adopted, Decision, Lifecycle
-from stream.lifecycle.run import KeptModel, Outcome, Request
+from stream.lifecycle.run import KeptModel, Outcome, Request, RunChange
 from stream.lifecycle.scale import loss_scale
+from stream.lifecycle.shadow import Shadow
 from stream.watching.findings import Finding
 from stream.watching.pane_row import PaneRow
 from stream.watching.watch import Watch
 
 if TYPE_CHECKING:
     from stream.line import Line
+
+_SEGMENTS_WRITTEN = 50
 
 
 def close_segment(line: Line, findings: Sequence[Finding]) -> None:
@@ -54,24 +60,90 @@ def adopt(
     line: Line,
     candidates: Sequence[Adopted],
     reference: Reference | None,
-    detail: dict[str, Any],
+    detail: Mapping[str, Any],
 ) -> None:
     """Take trained candidates into the shadow of a line whose records they have all seen."""
     if line.lifecycle is not None:
         scale = loss_scale(line.config.model.task, line.scores.recent())
-        line.lifecycle.adopt(candidates, reference, _now(line), scale=scale, detail=detail)
+        known = {**detail, "at": place_of(line)}
+        line.lifecycle.adopt(candidates, reference, _now(line), scale=scale, detail=known)
 
 
-def put_in_place(line: Line, version: str, learner: Learner, by: str, reason: str) -> None:
-    """Let a version serve because a person wants it; the former champion may come back."""
+def put_in_place(
+    line: Line,
+    version: str,
+    learner: Learner,
+    by: str,
+    reason: str,
+    *,
+    reference: Reference | None = None,
+    pipeline: str = "",
+) -> None:
+    """Let a version serve because a person wants it; the former champion may come back.
+
+    Parameters
+    ----------
+    line
+        Its lifecycle must not be None.
+    version, learner
+        What will serve.
+    by, reason
+        Who wants it, and why.
+    reference
+        What the version was trained on; one whose features the events no longer have is left
+        out, and None keeps what events are compared with now.
+    pipeline
+        As text, for people.
+    """
     lifecycle, watch = line.lifecycle, line.watch
     if lifecycle is None or watch is None:
         return
     now, busy = _now(line), lifecycle.is_busy
-    decision = lifecycle.overrule(version, learner, by, reason, now)
+    scale = loss_scale(line.config.model.task, line.scores.recent())
+    decision = lifecycle.overrule(version, learner, by, reason, now, pipeline=pipeline, scale=scale)
+    if reference is not None and _fits(reference, watch):
+        decision = decision._replace(reference=reference)
     _carry_out(line, lifecycle, watch, decision, now)
     if busy:
         _ended(watch, now)
+
+
+def take_in(line: Line, model: bytes, reference: bytes | None, detail: Mapping[str, Any]) -> str:
+    """Keep a model that was made elsewhere, under a version of its own; it serves nobody yet.
+
+    Parameters
+    ----------
+    line
+        Its lifecycle must not be None.
+    model, reference
+        As they are kept.
+    detail
+        Where it comes from: ``by``, ``reason``, and what is known of it.
+
+    Returns
+    -------
+    str
+        Its version.
+    """
+    lifecycle = line.lifecycle
+    if lifecycle is None:
+        raise ValueError("this line keeps no models")
+    lifecycle.versions += 1
+    version = f"v{lifecycle.versions}"
+    lifecycle.kept.append(KeptModel(version, "imported", model, reference))
+    sentence = f"{detail.get('by') or 'Somebody'} imported {version}: {detail.get('reason', '')}"
+    change = RunChange(0, version, "imported", _now(line), sentence, dict(detail))
+    lifecycle.take_down(change)
+    return version
+
+
+def place_of(line: Line) -> dict[str, Any]:
+    """Return where a line stands, so that a model can be made again from the log."""
+    return {
+        "offsets": {str(place): offset for place, offset in line.offsets.items()},
+        "events": line.counts.events,
+        "learned": line.counts.learned,
+    }
 
 
 def fail(line: Line, reason: str, outcome: Outcome = "failed") -> None:
@@ -102,6 +174,7 @@ def _carry_out(
     """Let a shadow take the champion's place; the reference moves with it."""
     former, reference = line.learner, watch.monitor.reference
     new = decision.shadow
+    _describe(line, lifecycle, new)
     lifecycle.kept += [
         KeptModel(line.version, "left", pickle.dumps(former, 5)),
         KeptModel(new.version, "promoted", pickle.dumps(new.learner, 5)),
@@ -113,6 +186,33 @@ def _carry_out(
         lifecycle.promoted(former, reference, now)
     if (moved := decision.reference or reference) is not None:
         watch.promote(moved)
+
+
+def _describe(line: Line, lifecycle: Lifecycle, new: Shadow) -> None:
+    """Add to a decision what a person will want to know of it, and where it fell."""
+    change, gate = lifecycle.changes[-1], new.gate
+    former = lifecycle.pipeline if new.role == "challenger" else None
+    segments = sorted(gate.segments.items(), key=lambda item: -item[1][0])[:_SEGMENTS_WRITTEN]
+    known = {
+        "now": new.version,
+        "candidate": new.name,
+        "pipeline": new.description,
+        "former": {"version": line.version, "pipeline": former},
+        "champion_scores": line.scores.rolling()["model"],
+        "segments": {
+            name: {"labels": labels, "log_evidence_worse": round(log_mean(stakes), 4)}
+            for name, (labels, stakes) in segments
+        },
+        "at": place_of(line),
+    }
+    lifecycle.changes[-1] = msgspec.structs.replace(change, detail=change.detail | known)
+
+
+def _fits(reference: Reference, watch: Watch) -> bool:
+    """Return whether the events of today have what a reference counts."""
+    schema = watch.monitor.schema
+    wanted = {column.name for column in reference.layout.columns if column.role == "feature"}
+    return schema is not None and wanted == set(schema.names)
 
 
 def _wanted(line: Line, lifecycle: Lifecycle, watch: Watch, pane: PaneRow) -> Iterator[Request]:

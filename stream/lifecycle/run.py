@@ -10,7 +10,7 @@ Trigger = Literal[
     "schedule", "labels", "performance", "drift", "skew", "change", "person", "selection"
 ]
 Phase = Literal["training", "racing", "shadow", "probation"]
-Outcome = Literal["promoted", "kept", "rejected", "rolled_back", "failed", "cancelled"]
+Outcome = Literal["promoted", "kept", "rejected", "rolled_back", "failed", "cancelled", "imported"]
 Goal = Literal["better", "not_worse"]
 
 REFRESHES: frozenset[Trigger] = frozenset({"schedule", "labels"})
@@ -81,7 +81,7 @@ class RunChange(msgspec.Struct, frozen=True):
     Parameters
     ----------
     number, version
-        Of the run.
+        Of the run; 0 where there was none, as for a model that was imported.
     state
         Its phase, or how it ended.
     time
@@ -101,7 +101,7 @@ class RunChange(msgspec.Struct, frozen=True):
 
 
 class KeptModel(msgspec.Struct, frozen=True):
-    """A model as it was when it began to serve, or when it left; never overwritten.
+    """A model as it was when it began to serve, when it left, or came in; never overwritten.
 
     Parameters
     ----------
@@ -111,8 +111,11 @@ class KeptModel(msgspec.Struct, frozen=True):
         When it was kept.
     data
         Its pickle; the store seals it.
+    reference
+        What it was trained on, as counts, where that is not in the store already.
     """
 
     version: str
-    moment: Literal["promoted", "left"]
+    moment: Literal["promoted", "left", "imported"]
     data: bytes
+    reference: bytes | None = None

@@ -53,6 +53,15 @@ class Shadow:
         self.description = description
         self.failed: str | None = None
 
+    @property
+    def key(self) -> str:
+        """What it is called among the predictions of an event.
+
+        These wait for their label longer than a run may last, and the next run's candidates have
+        the same names.
+        """
+        return f"{self.version}/{self.name}"
+
     def predict(self, features: Features) -> Prediction:
         """Return its prediction; a model that raises drops out and predicts nothing."""
         if self.failed is not None:

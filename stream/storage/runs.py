@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
+from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, update
 
 from stream.errors import CheckpointDamagedError
 from stream.lifecycle.run import KeptModel, RunChange
 from stream.storage.database import reading, writing
 from stream.storage.seal import is_sealed, seal
-from stream.storage.tables import models, requests, run_changes, trainings
+from stream.storage.tables import imports, models, requests, run_changes, trainings
 
 
 class Training(msgspec.Struct, frozen=True):
@@ -91,7 +91,8 @@ class Runs:
                 for position, change in enumerate(changes)
             ]
             connection.execute(insert(run_changes), rows)
-        for model in kept:
+        # Of two in one checkpoint, as where people go to and fro, the last one counts.
+        for model in {(model.version, model.moment): model for model in kept}.values():
             place = self._model_place(model.version, number, model.moment)
             connection.execute(
                 insert(models).values(
@@ -111,11 +112,32 @@ class Runs:
             mine = and_(table.c.stream == self._stream, table.c.number > number)
             connection.execute(delete(table).where(mine))
 
-    def changes(self, limit: int = 100, run: int | None = None) -> list[dict[str, Any]]:
-        """Return what happened to runs, newest first."""
+    def changes(
+        self,
+        limit: int | None = 100,
+        run: int | None = None,
+        *,
+        version: str | None = None,
+        runs: tuple[int, int] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return what happened to runs, newest first.
+
+        Parameters
+        ----------
+        limit
+            How many at most.
+        run, version
+            Only of these.
+        runs
+            Only of the runs from the first to the second.
+        """
         query = select(run_changes).where(run_changes.c.stream == self._stream)
         if run is not None:
             query = query.where(run_changes.c.run == run)
+        if version is not None:
+            query = query.where(run_changes.c.version == version)
+        if runs is not None:
+            query = query.where(run_changes.c.run.between(*runs))
         query = query.order_by(run_changes.c.number.desc(), run_changes.c.position.desc())
         with reading(self._engine) as connection:
             return [dict(row) for row in connection.execute(query.limit(limit)).mappings()]
@@ -129,18 +151,33 @@ class Runs:
         versions = [int(row.version.removeprefix("v")) for row in rows]
         return max((row.run for row in rows), default=0), max(versions, default=0)
 
-    def model(self, version: str) -> bytes | None:
-        """Return the newest kept model of a version, or None.
+    def kept(self) -> list[dict[str, Any]]:
+        """Return what models are kept, oldest first: version, moment, when, and size in bytes."""
+        columns = (models.c.version, models.c.moment, models.c.at, models.c.number)
+        query = select(*columns, func.length(models.c.data).label("bytes"))
+        query = query.where(models.c.stream == self._stream)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(models.c.number, models.c.moment.desc()))
+            return [dict(row) for row in rows.mappings()]
+
+    def model(self, version: str, moment: str | None = None) -> bytes | None:
+        """Return a kept model of a version, the newest unless told otherwise; None for none.
+
+        Parameters
+        ----------
+        version
+            Its name.
+        moment
+            As it was then, the first time: ``promoted``, ``left`` or ``imported``.
 
         Raises
         ------
         CheckpointDamagedError
         """
-        query = (
-            select(models)
-            .where(models.c.stream == self._stream, models.c.version == version)
-            .order_by(models.c.number.desc(), models.c.moment)
-        )
+        mine = and_(models.c.stream == self._stream, models.c.version == version)
+        query = select(models).where(mine).order_by(models.c.number.desc(), models.c.moment)
+        if moment is not None:
+            query = select(models).where(mine, models.c.moment == moment).order_by(models.c.number)
         with reading(self._engine) as connection:
             row = connection.execute(query.limit(1)).one_or_none()
         if row is None:
@@ -209,6 +246,40 @@ class Runs:
             key = connection.execute(insert(requests).values(**row)).inserted_primary_key
         return int(key[0]) if key else 0
 
+    def bring(self, key: int, data: bytes, reference: bytes | None, now: float) -> None:
+        """Leave a model for the worker to take in, under the id of the request that names it."""
+        row = {"stream": self._stream, "request": key, "at": now, "data": data}
+        place = self._import_place(key)
+        with writing(self._engine) as connection:
+            connection.execute(
+                insert(imports).values(
+                    **row,
+                    reference=reference,
+                    seal=seal(data + (reference or b""), place, self._secret),
+                )
+            )
+
+    def brought(self, key: int) -> tuple[bytes, bytes | None] | None:
+        """Return a model that was left for the worker, and its reference; None for none.
+
+        Raises
+        ------
+        CheckpointDamagedError
+        """
+        mine = and_(imports.c.stream == self._stream, imports.c.request == key)
+        with reading(self._engine) as connection:
+            row = connection.execute(select(imports).where(mine)).one_or_none()
+        if row is None:
+            return None
+        data = bytes(row.data)
+        reference = None if row.reference is None else bytes(row.reference)
+        place = self._import_place(key)
+        if not is_sealed(data + (reference or b""), place, self._secret, row.seal):
+            raise CheckpointDamagedError(
+                f"{place} is damaged, or was not signed with RIVERRUN_SECRET"
+            )
+        return data, reference
+
     def asked(self) -> list[StoredRequest]:
         """Return the requests that the worker has not answered, oldest first."""
         columns = [requests.c[name] for name in StoredRequest.__struct_fields__]
@@ -219,21 +290,45 @@ class Runs:
 
     def answer(self, key: int) -> str | None:
         """Return what became of a request; None where it is not answered yet."""
+        found = self.request(key)
+        return None if found is None else found["outcome"]
+
+    def request(self, key: int) -> dict[str, Any] | None:
+        """Return a request and its answer; None where there is no such request."""
+        mine = and_(requests.c.stream == self._stream, requests.c.id == key)
         with reading(self._engine) as connection:
-            query = select(requests.c.outcome).where(requests.c.id == key)
-            return connection.execute(query).scalar_one_or_none()
+            row = connection.execute(select(requests).where(mine)).mappings().one_or_none()
+        return None if row is None else dict(row)
+
+    def withdraw(self, key: int) -> bool:
+        """Take a request back that is not answered yet; return whether it could be."""
+        mine = and_(requests.c.stream == self._stream, requests.c.id == key)
+        with writing(self._engine) as connection:
+            unanswered = and_(mine, requests.c.handled_at.is_(None))
+            gone = connection.execute(delete(requests).where(unanswered)).rowcount == 1
+            if gone:
+                self._forget_brought(connection, key)
+            return gone
 
     def answered(self, connection: Connection, answers: Mapping[int, str], now: float) -> None:
         """Write answers, with the checkpoint in which they came true."""
         for key, outcome in answers.items():
             done = update(requests).where(requests.c.id == key)
             connection.execute(done.values(handled_at=now, outcome=outcome))
+            self._forget_brought(connection, key)
+
+    def _forget_brought(self, connection: Connection, key: int) -> None:
+        mine = and_(imports.c.stream == self._stream, imports.c.request == key)
+        connection.execute(delete(imports).where(mine))
 
     def _training(self, run: int) -> Any:
         return and_(trainings.c.stream == self._stream, trainings.c.run == run)
 
     def _candidate_place(self, run: int) -> str:
         return f"{self._stream}/candidates/{run}"
+
+    def _import_place(self, key: int) -> str:
+        return f"{self._stream}/import/{key}"
 
     def _model_place(self, version: str, number: int, moment: str) -> str:
         return f"{self._stream}/model/{version}/{number}/{moment}"

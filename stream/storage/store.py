@@ -195,6 +195,11 @@ class Store:
                     connection, number, snapshot.version, snapshot.reference, now
                 )
             self.runs.write(connection, number, snapshot.run_changes, snapshot.models, now)
+            for model in snapshot.models:
+                if model.reference is not None:
+                    self.history.write_reference(
+                        connection, number, model.version, model.reference, now
+                    )
             self.runs.answered(connection, answers or {}, now)
             for kind, detail in happened:
                 self._happened(connection, kind, detail, now)

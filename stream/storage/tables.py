@@ -183,6 +183,18 @@ requests = Table(
 )
 """What people ask of the worker; it answers with the checkpoint in which it obeyed."""
 
+imports = Table(
+    "imports",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("request", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("seal", String(200), nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("reference", LargeBinary, nullable=True),
+)
+"""Models that people brought, until the worker has taken them in and answered."""
+
 happenings = Table(
     "happenings",
     metadata,

@@ -11,13 +11,14 @@ from monitor.schema_text import schema_to_toml
 from stream.clock import Clock
 from stream.config import Config
 from stream.errors import RiverrunError
-from stream.lifecycle.live import adopt, fail
+from stream.lifecycle.live import adopt, fail, place_of
 from stream.lifecycle.run import Run
 from stream.line import Line
 from stream.log import Log, Source
 from stream.storage.store import Store
+from stream.training.bounded import BoundedReader
 from stream.training.job import Candidates, Job
-from stream.training.train import adopted, below, unpack
+from stream.training.train import adopted, unpack
 from stream.training.training_line import training_line
 from stream.watching.state import read_reference
 
@@ -87,6 +88,8 @@ class Supervisor:
         """Do what is due between two turns; return whether the line's state changed."""
         run = line.lifecycle.run if line.lifecycle is not None else None
         if run is None or run.phase != "training":
+            if self._run is not None:  # it was called off: what it leaves is not wanted
+                self._taken = self._run
             self.stop()
             return False
         if run.number != self._committed:
@@ -164,7 +167,8 @@ class Supervisor:
             return False
         made = catching_up.made
         reference = None if made.reference is None else read_reference(made.reference)
-        adopt(line, adopted(catching_up.line, run.pipelines), reference, made.detail)
+        caught_up = {"caught_up": place_of(catching_up.line)}
+        adopt(line, adopted(catching_up.line, run.pipelines), reference, made.detail | caught_up)
         _log.info("in_the_shadow", run=run.number, version=run.version)
         self._taken = run.number
         self.stop()
@@ -200,20 +204,19 @@ class CatchUp:
         topics = [config.events_topic, config.labels_topic]
         self._source: Source = log.source(topics)
         self._source.seek(line.offsets)
+        self._reader = BoundedReader(self._source)
 
     def step(self, live: Line) -> bool:
         """Learn from what the live line has handled since; return whether that is all."""
         end = self._clock.monotonic() + _SLICE_SECONDS
+        self._reader.begin(self.line.offsets)
         while (gap := _gap(self.line, live)) > 0:
             if gap > _SHORT and self._clock.monotonic() > end:
                 return False
-            records = self._source.poll(_BATCH, 0.25)
-            kept = below(records, live.offsets)
-            self.line.handle(kept, 0)
-            if not records:
+            records, any_came = self._reader.poll(live.offsets, _BATCH, 0.25)
+            self.line.handle(records, 0)
+            if not any_came:
                 return False
-            if len(kept) < len(records):
-                self._source.seek(self.line.offsets)
         return True
 
     def close(self) -> None:

@@ -16,9 +16,11 @@ from stream.learner import Learner
 from stream.lifecycle.lifecycle import Adopted
 from stream.line import Line
 from stream.log import Log, Source
-from stream.records import Offsets, Record, TopicPartition
+from stream.records import Offsets, TopicPartition
 from stream.snapshot import restore, take_snapshot
+from stream.storage.identity import fingerprint, libraries
 from stream.storage.store import Store
+from stream.training.bounded import BoundedReader, is_reached
 from stream.training.job import Candidates, Job
 from stream.training.span import start_of_range
 from stream.training.training_line import training_line
@@ -103,6 +105,10 @@ class Training:
             "dead_lettered": counts.dead_lettered,
             "seconds": round(seconds, 3),
             "scores": self.line.scores.summary(),
+            "seed": self._config.model.seed,
+            "schema": self._job.schema,
+            "fingerprint": fingerprint(self._config),
+            "libraries": libraries(),
         }
         self._tell("done", detail, pack(self.line, detail))
 
@@ -117,23 +123,22 @@ class Training:
 
     def _follow(self, source: Source) -> None:
         """Learn up to what the worker has committed, again and again until that is all."""
+        reader = BoundedReader(source)
         while True:
             target = self._target()
-            if _reached(self.line.offsets, target) and self._has_enough():
+            if is_reached(self.line.offsets, target) and self._has_enough():
                 return
-            self._learn_up_to(source, target)
+            self._learn_up_to(reader, target)
             if not self._has_enough():
                 self._progress(target)
                 self._sleep(_WAIT_SECONDS)
 
-    def _learn_up_to(self, source: Source, target: Offsets) -> None:
-        while not _reached(self.line.offsets, target):
-            records = source.poll(_BATCH, _POLL_SECONDS)
-            kept = below(records, target)
-            self.line.handle(kept, 0)
+    def _learn_up_to(self, reader: BoundedReader, target: Offsets) -> None:
+        reader.begin(self.line.offsets)
+        while not is_reached(self.line.offsets, target):
+            records, _ = reader.poll(target, _BATCH, _POLL_SECONDS)
+            self.line.handle(records, 0)
             self._progress(target)
-            if len(kept) < len(records):
-                source.seek(self.line.offsets)
 
     def _has_enough(self) -> bool:
         return self.line.counts.learned >= self._config.retrain.min_events
@@ -158,15 +163,6 @@ class Training:
         told = self._store.runs.tell_training(run, epoch, state, progress, self._clock.now(), data)
         if not told or not self._is_wanted():
             raise AbandonedError
-
-
-def below(records: list[Record], target: Offsets) -> list[Record]:
-    """Return the records that lie before the target of their partition."""
-    return [
-        record
-        for record in records
-        if record.offset < target.get(TopicPartition(record.topic, record.partition), 0)
-    ]
 
 
 def pack(line: Line, detail: dict[str, Any]) -> bytes:
@@ -207,10 +203,6 @@ def adopted(line: Line, pipelines: dict[str, str]) -> list[Adopted]:
     models: dict[str, Learner] = {next(iter(pipelines)): line.learner}
     models |= {shadow.name: shadow.learner for shadow in shadows if shadow.failed is None}
     return [Adopted(name, pipelines[name], learner) for name, learner in models.items()]
-
-
-def _reached(offsets: Offsets, target: Offsets) -> bool:
-    return all(offsets.get(place, 0) >= end for place, end in target.items())
 
 
 def _named(offsets: Offsets) -> dict[str, int]:

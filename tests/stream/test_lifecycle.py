@@ -171,10 +171,10 @@ def test_a_challenger_that_was_taught_nonsense_is_never_promoted(store_url, monk
     worker = bench.worker()
     drive(bench, worker, pieces(0, 600))
 
-    def taught_nonsense(self, source, target):
+    def taught_nonsense(self, reader, target):
         learn = self.line.learner.model.learn_one
         self.line.learner.model.learn_one = lambda x, y: learn(x, not y)
-        original(self, source, target)
+        original(self, reader, target)
         del self.line.learner.model.learn_one
 
     original = Training._learn_up_to
@@ -211,9 +211,9 @@ def test_requests_of_people_are_carried_out_and_answered(bench):
     third = bench.store.runs.ask("promote", {"version": "v77"}, "ops", 0.0)
     fourth = bench.store.runs.ask("cancel", {"reason": "enough"}, "ops", 0.0)
     drive(bench, worker, pieces(500, 600))
-    assert bench.store.runs.answer(second) == "added to the run that is under way"
+    assert bench.store.runs.answer(second) == "added to run 1, which is under way"
     assert bench.store.runs.answer(third) == "refused: no model of v77 was kept"
-    assert bench.store.runs.answer(fourth) == "called off"
+    assert bench.store.runs.answer(fourth) == "run 1 was called off"
     assert states(bench)[-1] == "cancelled"
     assert bench.store.runs.asked() == []
 
