@@ -20,7 +20,7 @@ from stream.records import Offsets, Record, TopicPartition
 from stream.snapshot import restore, take_snapshot
 from stream.storage.store import Store
 from stream.training.job import Candidates, Job
-from stream.training.span import start_of_range
+from stream.training.span import newest_first, start_of_range
 from stream.training.training_line import training_line
 from stream.watching.state import write_reference
 
@@ -85,7 +85,7 @@ class Training:
         """
         began = self._clock.monotonic()
         start, found_by = start_of_range(
-            self._store.history, self._job.since, self._config.retrain.window
+            newest_first(self._store.history), self._job.since, self._config.retrain.window
         )
         source = self._log.source([self._config.events_topic, self._config.labels_topic])
         try:
