@@ -133,7 +133,7 @@ class Replay:
         return PolicyResult(
             policy=self._policy,
             events=counts.events,
-            labelled=line.scores.scored,
+            labelled=counts.matched,
             dead_lettered=counts.dead_lettered,
             unlearned=counts.unlearned,
             scores=line.scores.summary()["model"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -106,7 +107,8 @@ class PolicyResult(msgspec.Struct):
     training_seconds, seconds
         Spent on training, and in all.
     at, losses
-        Of each label that met a prediction: how many events had come, and the loss.
+        Of each label whose event was predicted (before a model has learned anything it may say
+        nothing): how many events had come, and the loss.
     """
 
     policy: Policy
@@ -155,8 +157,8 @@ class PolicyResult(msgspec.Struct):
         changes
             Events at which something changed, counted from 1, rising.
         """
-        ends = [*changes[1:], self.events + 1]
-        return [self._answer(*pair) for pair in zip(changes, ends, strict=True)]
+        bounds = [*changes, self.events + 1]
+        return [self._answer(*pair) for pair in pairwise(bounds)]
 
     def _answer(self, change: int, end: int) -> ChangeAnswer:
         runs = [run for run in self.runs if change <= run.began < end]
