@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from monitor.drift import ConceptDrift
 from monitor.reference import Reference
 from stream.events import Features
 from stream.labels import Label
@@ -73,6 +74,8 @@ class Lifecycle:
         Models in the shadow.
     scheduled_at
         Seconds since the epoch of the last time that the schedule was due.
+    answered
+        Event time in milliseconds up to which changes of the concept have had their run.
     changes, kept
         What is to be written down, and the models to keep, since the last checkpoint.
     """
@@ -90,6 +93,7 @@ class Lifecycle:
         self.versions = int(version.removeprefix("v"))
         self.scheduled_at: float | None = None
         self.began: list[int] = []
+        self.answered = float("-inf")
         self.labels = 0
         self.reference: Reference | None = None
         self._said: list[Shadowed] = []
@@ -130,17 +134,24 @@ class Lifecycle:
         -------
         bool
             Whether a run began. Without a person asking, no more than ``retrain.max_per_day`` do.
+            A change of the concept ends a run whose challenger is from before it.
         """
-        if self.run is not None and self.run.phase != "probation":
-            if len(self.run.requests) < _REQUESTS_KEPT:
-                self.run.requests.append(request)
-            return False
         self.began = [time for time in self.began if time > now - DAY]
-        if not request.by and len(self.began) >= self.config.max_per_day:
+        limited = not request.by and len(self.began) >= self.config.max_per_day
+        asked = [request]
+        if self.run is not None and self.is_busy:
+            if limited or not self._is_overtaken(request):
+                if len(self.run.requests) < _REQUESTS_KEPT:
+                    self.run.requests.append(request)
+                return False
+            asked += self.run.requests[: _REQUESTS_KEPT - 1]
+            self.end("cancelled", now, "The concept drifted meanwhile: a run after it begins.")
+        if limited:
             return False
         if self.run is not None:
             self.end("kept", now, "The probation ended early: another run began.")
         self.began.append(now)
+        self.answered = now
         self.runs += 1
         self.versions += 1
         self.run = Run(
@@ -148,7 +159,7 @@ class Lifecycle:
             version=f"v{self.versions}",
             phase="training",
             goal="not_worse" if request.trigger in REFRESHES else "better",
-            requests=[request],
+            requests=asked,
             began=now,
             since=request.since,
             pipelines=dict(pipelines),
@@ -158,6 +169,31 @@ class Lifecycle:
         sentence = f"A run began: {request.reason or request.trigger}."
         self.note("training", now, sentence, detail | {"request": msgspec.to_builtins(request)})
         return True
+
+    def is_unanswered(self, drifts: Sequence[ConceptDrift]) -> bool:
+        """Return whether a change of the concept was found that no run trains after.
+
+        Parameters
+        ----------
+        drifts
+            The last ones, in order.
+        """
+        fresh = [drift for drift in drifts if drift.at_time * 1000 > self.answered]
+        run = self.run
+        if run is None or not self.is_busy or run.since is None:
+            return bool(fresh)
+        # Found again by another detector, it is the change that the run began for.
+        if not any(drift.since_time * 1000 > run.began for drift in fresh):
+            self.answered = max([self.answered, *(drift.at_time * 1000 for drift in fresh)])
+            return False
+        return True
+
+    def _is_overtaken(self, request: Request) -> bool:
+        """Return whether the run under way trains on what came before a change."""
+        run = self.run
+        if run is None or request.trigger != "drift" or request.since is None:
+            return False
+        return run.since is None or request.since > run.began
 
     def adopt(
         self,

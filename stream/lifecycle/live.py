@@ -141,7 +141,10 @@ def _wanted(lifecycle: Lifecycle, watch: Watch, pane: PaneRow) -> Iterator[Reque
     evidence = {"pane": pane.index, "signals": signals, "alarms": pane.summary.alarms[:10]}
     times = [drift.since_time for drift in watch.recent_drifts]
     since = round(max(times) * 1000) if times else None
-    if "retrain" in actions and config.drift:
+    # The trigger says nothing while a run is under way, and nothing in its cooldown.
+    waits = watch.monitor.trigger.state in (State.COOLDOWN, State.HALTED)
+    missed = not waits and lifecycle.is_unanswered(watch.recent_drifts)
+    if config.drift and (missed or "retrain" in actions):
         found = evidence | {"drifts": len(times)}
         yield Request("drift", found, f"drift in pane {pane.index}", since=since)
     elif "challenge" in actions and config.skew:
