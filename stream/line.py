@@ -20,8 +20,9 @@ from stream.dead_letter_limit import over_the_limit
 from stream.events import Decoder, Event, Features, LabelMessage, Rejected, Served
 from stream.labels import Label, LabelReader
 from stream.learner import MAX_CLASSES, Learner, Prediction, model_error
-from stream.lifecycle.lifecycle import CHAMPION, Lifecycle
+from stream.lifecycle.lifecycle import Lifecycle
 from stream.lifecycle.live import close_segment
+from stream.lifecycle.shadow import CHAMPION
 from stream.records import Offsets, Record, TopicPartition
 from stream.scores import Scores
 from stream.settled import Settled

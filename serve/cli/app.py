@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from serve.cli.api import api
+from serve.cli.backtest import backtest
 from serve.cli.check import check
 from serve.cli.console import show_error
 from serve.cli.dead_letters import dead_letters_list, dead_letters_show
@@ -131,6 +132,11 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     placebo: [
         "riverrun placebo january.csv.gz",
         "riverrun placebo january.csv.gz --false-alarms '1 per 200 panes' --resample events",
+    ],
+    backtest: [
+        "riverrun backtest january.csv.gz",
+        "riverrun backtest january.csv.gz --policy never,drift --change 12000 --html page.html",
+        "riverrun backtest --from 2026-01-01 --to 2026-02-01 --fail-under drift.gain=0.02",
     ],
 }
 

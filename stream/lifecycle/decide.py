@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from stream.lifecycle.gate import Gate
-from stream.lifecycle.lifecycle import Decision, Lifecycle
+from stream.lifecycle.lifecycle import Lifecycle
 from stream.lifecycle.race import stay
 from stream.lifecycle.run import Run
+from stream.lifecycle.shadow import Decision
 
 
 def decide(lifecycle: Lifecycle, now: int) -> Decision | None:

@@ -72,6 +72,12 @@ class Outlook:
         """What came true of what was stated; None until there are enough labels."""
         return self._calibrator
 
+    def begin_anew(self) -> None:
+        """Forget everything, for a newly promoted model: its confidence is calibrated anew."""
+        self._calibration, self._open = _empty(), _empty()
+        self._calibrator = None
+        self._panes.clear()
+
     def predicted(self, predictions: Sequence[Prediction]) -> None:
         """Take note of predictions."""
         self._open[0] += confidence_counts(self._confidences(predictions))

@@ -200,7 +200,9 @@ class Watch:
         self.monitor.promote(reference)
         self.reference = reference
         self.recent_drifts = []
+        self.performances.outlook.begin_anew()
         self.leads.begin_anew()
+        self.leads.answered = 0.0
 
     @property
     def leads(self) -> Leads:
