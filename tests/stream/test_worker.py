@@ -20,7 +20,7 @@ from stream.logs.scripted_source import ABORT, EOF, PAUSE
 from stream.records import NewRecord, TopicPartition
 from stream.storage.store import Identity, Store
 from stream.worker import Worker
-from tests.lines import event, interleaved, make_config, make_line, new_records
+from tests.lines import event, interleaved, make_config, new_records
 
 EVENTS = TopicPartition("s.events", 0)
 
