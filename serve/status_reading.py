@@ -6,12 +6,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from serve.compose import Secrets, open_stream_log
 from stream.config import Config
 from stream.errors import LogError, RiverrunError
 
 if TYPE_CHECKING:
-    from stream.storage.store import StoredCheckpoint
+    from stream.storage.store import Store, StoredCheckpoint
 
 
 class NoCheckpointError(RiverrunError):
@@ -55,6 +57,30 @@ def newest_checkpoint(config: Config, secrets: Secrets) -> StoredCheckpoint:
     if newest is None:
         raise NoCheckpointError(f"no checkpoint of {name!r} on {store.url} yet; {advice}")
     return newest
+
+
+def deliveries_of(store: Store) -> dict[str, Any]:
+    """Return how each receiver of alerts, and the mirror, is doing: plain data by its name.
+
+    Raises
+    ------
+    StoreUnreachableError
+    """
+    found: dict[str, Any] = msgspec.to_builtins(store.outbox.deliveries())
+    return found
+
+
+def read_deliveries(config: Config, secrets: Secrets) -> dict[str, Any]:
+    """Return what ``deliveries_of`` does, of the store that a configuration names.
+
+    Raises
+    ------
+    StoreUnreachableError
+    """
+    from serve.compose import open_stream_store
+
+    with closing(open_stream_store(config, secrets)) as store:
+        return deliveries_of(store)
 
 
 def shown_status(stored: StoredCheckpoint, now: float) -> dict[str, Any]:

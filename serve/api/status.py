@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from fastapi import FastAPI
 
 from serve.api.models import Checkpoint, Serving, StreamList, StreamStatus, StreamSummary
@@ -49,6 +50,7 @@ def status_of_stream(stream: ServedStream) -> StreamStatus:
         serving=_serving(stream, now),
         checkpoint=checkpoint,
         status=None if newest is None else newest.status,
+        deliveries=msgspec.to_builtins(stream.models.deliveries),
     )
 
 

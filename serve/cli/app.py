@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from serve.cli.alerts import alerts_list, alerts_send, alerts_test
 from serve.cli.api import api
 from serve.cli.check import check
 from serve.cli.console import show_error
@@ -52,6 +53,12 @@ app = typer.Typer(
 )
 
 GROUPS = {
+    "alerts": typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="Who is told of halts, drift and retrainings: try it, look at it, deliver.",
+        epilog="Example: riverrun alerts test",
+    ),
     "schema": typer.Typer(
         no_args_is_help=True,
         rich_markup_mode="rich",
@@ -100,6 +107,9 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
         "riverrun schema infer january.csv.gz --ignore note --output schema.toml --force",
     ],
     schema_check: ["riverrun schema check july.csv.gz --schema schema.toml --json"],
+    alerts_test: ["riverrun alerts test", "riverrun alerts test --json"],
+    alerts_list: ["riverrun alerts list", "riverrun alerts list --json"],
+    alerts_send: ["riverrun alerts send", "riverrun alerts send --once"],
     drift: [
         "riverrun drift january.csv.gz july.parquet",
         "riverrun drift old.jsonl new.jsonl --ignore id,placed --false-alarms '1 per 100 panes'",

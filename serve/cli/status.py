@@ -18,7 +18,7 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
     from serve.cli.logs import configure_logs
     from serve.cli.status_view import status_view
     from serve.compose import read_secrets
-    from serve.status_reading import lag_of, newest_checkpoint, shown_status
+    from serve.status_reading import lag_of, newest_checkpoint, read_deliveries, shown_status
     from stream.load_config import load_config
 
     configure_logs(LogLevel.WARNING)
@@ -26,6 +26,7 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
     secrets = read_secrets(os.environ)
     stored = newest_checkpoint(settings, secrets)
     shown = shown_status(stored, time.time()) | lag_of(settings, secrets, stored)
+    shown["deliveries"] = read_deliveries(settings, secrets)
     if as_json:
         print_json(shown)
     else:

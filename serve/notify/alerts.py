@@ -34,7 +34,9 @@ class Kind:
     lasts: bool = False
 
 
-KINDS: Mapping[AlertKind, Kind] = {
+AnyKind = AlertKind | Literal["test"]
+
+KINDS: Mapping[AnyKind, Kind] = {
     "halted": Kind("RiverrunHalted", "critical", lasts=True),
     "paused": Kind("RiverrunLearningPaused", "critical", lasts=True),
     "drift": Kind("RiverrunDrift", "warning", lasts=True),
@@ -48,8 +50,9 @@ KINDS: Mapping[AlertKind, Kind] = {
     "rolled_back": Kind("RiverrunRolledBack", "warning"),
     "recovery": Kind("RiverrunRecovery", "warning"),
     "schema": Kind("RiverrunSchemaRefused", "warning"),
+    "test": Kind("RiverrunTest", "info"),
 }
-"""Every kind of alert."""
+"""Every kind of alert, and the one that people try with."""
 
 _OF_RUNS: Mapping[str, AlertKind] = {
     "training": "began",
@@ -101,7 +104,7 @@ class Alert(msgspec.Struct, frozen=True):
     """
 
     id: str
-    kind: AlertKind
+    kind: AnyKind
     status: Literal["firing", "resolved"]
     severity: Severity
     stream: str
@@ -114,7 +117,7 @@ class Alert(msgspec.Struct, frozen=True):
 
 def alert(
     stream: str,
-    kind: AlertKind,
+    kind: AnyKind,
     what: str,
     at: float,
     summary: str,

@@ -18,7 +18,7 @@ from stream.storage.store import Store
 _GRACE_SECONDS = 2.0
 
 
-def receivers_of(config: Config, secrets: Secrets, clock: Clock) -> list[Receiver]:
+def alert_receivers(config: Config, secrets: Secrets, clock: Clock) -> list[Receiver]:
     """Return whom a configuration wants told; nothing is connected yet.
 
     Raises
@@ -74,7 +74,7 @@ def delivering(config: Config, secrets: Secrets, store: Store, clock: Clock) -> 
             max_age_seconds=alerts.max_age / 1000,
             queue=alerts.queue,
         )
-        for receiver in receivers_of(config, secrets, clock)
+        for receiver in alert_receivers(config, secrets, clock)
     ]
     grace = alerts.timeout / 1000 + _GRACE_SECONDS
     try:
