@@ -328,6 +328,6 @@ class MlflowSection(Section):
         None, min_length=1, max_length=250, description="default: the stream's name"
     )
     registered_model: str | None = Field(
-        None, pattern=r"^[^/:]{1,250}$", description="default: the stream's name"
+        None, pattern=r"^[^/:'\"`]{1,250}$", description="default: the stream's name"
     )
     artifacts: bool = Field(True, description="upload the pickle of each version that serves")

@@ -66,6 +66,11 @@ def delivering(config: Config, secrets: Secrets, store: Store, clock: Clock) -> 
     ConfigError, StoreUnreachableError
     """
     alerts = config.alerts
+    receivers = alert_receivers(config, secrets, clock)
+    if config.mlflow.tracking_uri is not None:
+        from serve.notify.mlflow_mirror import MlflowMirror
+
+        receivers.append(MlflowMirror(config, store))
     couriers = [
         Courier(
             store.outbox,
@@ -74,7 +79,7 @@ def delivering(config: Config, secrets: Secrets, store: Store, clock: Clock) -> 
             max_age_seconds=alerts.max_age / 1000,
             queue=alerts.queue,
         )
-        for receiver in alert_receivers(config, secrets, clock)
+        for receiver in receivers
     ]
     grace = alerts.timeout / 1000 + _GRACE_SECONDS
     try:
