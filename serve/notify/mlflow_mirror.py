@@ -35,6 +35,8 @@ _ENVIRONMENT = {
     "MLFLOW_ALLOW_HTTP_REDIRECTS": "false",  # they would carry the token elsewhere
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # the client's own waits and tries are
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # longer than a worker may take to stop
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # where a command's result stands
+    "MLFLOW_CONFIGURE_LOGGING": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 _FINAL_ERRORS = frozenset({"INVALID_PARAMETER_VALUE", "BAD_REQUEST"})
