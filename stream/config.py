@@ -13,11 +13,13 @@ from stream.errors import ConfigError, Problem
 from stream.lifecycle.schedule import next_due
 from stream.sections import (
     DEFAULT_METRICS,
+    AlertsSection,
     ApiSection,
     CheckpointSection,
     DeadLettersSection,
     EventSection,
     LabelsSection,
+    MlflowSection,
     ModelSection,
     MonitorSection,
     RetrainSection,
@@ -59,6 +61,8 @@ class Config(BaseSettings):
     monitor: MonitorSection = MonitorSection()
     retrain: RetrainSection = RetrainSection()
     api: ApiSection = ApiSection()
+    alerts: AlertsSection = AlertsSection()
+    mlflow: MlflowSection = MlflowSection()
 
     @classmethod
     def settings_customise_sources(

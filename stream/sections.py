@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from stream.units import parse_duration
 
 Task = Literal["binary", "multiclass", "regression", "anomaly"]
 FieldType = Literal["int", "float", "bool", "str"]
+AlertKind = Literal[
+    "halted",
+    "paused",
+    "drift",
+    "skew",
+    "began",
+    "promoted",
+    "rejected",
+    "failed",
+    "cancelled",
+    "kept",
+    "rolled_back",
+    "recovery",
+    "schema",
+]
 
 DEFAULT_METRICS: dict[str, tuple[str, ...]] = {
     "binary": ("ROCAUC", "LogLoss"),
@@ -25,6 +41,23 @@ def _milliseconds(value: object) -> object:
 
 Duration = Annotated[int, BeforeValidator(_milliseconds), Field(ge=0)]
 """A duration; text such as ``3d`` in the file, milliseconds in the program."""
+
+
+def _http_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        known = False
+    if not known or any(character.isspace() for character in value):
+        raise ValueError("give http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH")
+    if parts.username is not None:
+        raise ValueError("a name or a password in it would be shown; give a token instead")
+    return value
+
+
+HttpUrl = Annotated[str, Field(max_length=2_000), AfterValidator(_http_url)]
+"""Where something is sent to."""
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 Name = Annotated[str, Field(pattern=_NAME)]
@@ -267,3 +300,49 @@ class ApiSection(Section):
     queue: int = Field(
         10_000, ge=1, description="served predictions waiting to be logged; then shed, and counted"
     )
+
+
+class AlertsSection(Section):
+    """``[alerts]``: who is told of halts, drift and retrainings."""
+
+    webhook: HttpUrl | None = Field(None, description="each alert is posted to it as JSON")
+    alertmanager: HttpUrl | None = Field(
+        None, description="base URL of a Prometheus Alertmanager; /api/v2/alerts is posted to"
+    )
+    on: tuple[AlertKind, ...] = Field(
+        (
+            "halted",
+            "paused",
+            "drift",
+            "skew",
+            "promoted",
+            "rejected",
+            "failed",
+            "rolled_back",
+            "recovery",
+            "schema",
+        ),
+        description="what is told; also began, cancelled and kept, of a retraining",
+    )
+    timeout: Duration = Field(5_000, ge=100, le=60_000, description="of one request")
+    max_age: Duration = Field(
+        86_400_000, ge=60_000, description="an alert not delivered for so long is given up"
+    )
+    queue: int = Field(
+        1_000, ge=1, le=100_000, description="alerts that wait, at most; the oldest are given up"
+    )
+
+
+class MlflowSection(Section):
+    """``[mlflow]``: the tracking server that runs and versions are mirrored to."""
+
+    tracking_uri: HttpUrl | None = Field(
+        None, description="of an MLflow tracking server; needs the extra 'mlflow'"
+    )
+    experiment: str | None = Field(
+        None, min_length=1, max_length=250, description="default: the stream's name"
+    )
+    registered_model: str | None = Field(
+        None, pattern=r"^[^/:'\"`]{1,250}$", description="default: the stream's name"
+    )
+    artifacts: bool = Field(True, description="upload the pickle of each version that serves")

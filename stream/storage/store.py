@@ -17,6 +17,7 @@ from stream.errors import FencedError
 from stream.storage.blobs import Blobs
 from stream.storage.database import open_database, reading, shown, writing
 from stream.storage.history import History
+from stream.storage.outbox import Outbox
 from stream.storage.runs import Runs
 from stream.storage.tables import belongs_to, checkpoints, happenings, shards, versions
 
@@ -85,6 +86,8 @@ class Store:
         The monitor's panes and references.
     runs
         Retraining runs, kept models, and what people ask for.
+    outbox
+        Whom to tell of what happens, and what they are still to be told.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Store:
         self._blobs = Blobs(stream, shard, secret)
         self.runs = Runs(self._engine, stream, secret)
         self.history = History(self._engine, stream, shard, secret)
+        self.outbox = Outbox(self._engine, stream, shard)
         self.url = shown(self._engine)
 
     def close(self) -> None:
