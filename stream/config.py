@@ -14,6 +14,7 @@ from stream.lifecycle.schedule import next_due
 from stream.sections import (
     DEFAULT_METRICS,
     ApiSection,
+    CanvasSection,
     CheckpointSection,
     DeadLettersSection,
     EventSection,
@@ -59,6 +60,7 @@ class Config(BaseSettings):
     monitor: MonitorSection = MonitorSection()
     retrain: RetrainSection = RetrainSection()
     api: ApiSection = ApiSection()
+    canvas: CanvasSection = CanvasSection()
 
     @classmethod
     def settings_customise_sources(

@@ -18,7 +18,7 @@ from stream.lifecycle.live import fail, put_in_place, request, take_in
 from stream.lifecycle.run import Request
 from stream.lifecycle.schedule import next_due
 from stream.line import Line
-from stream.storage.runs import StoredRequest
+from stream.storage.requests import StoredRequest
 from stream.storage.store import Store
 from stream.versions import pipeline_of, served_before
 from stream.watching.state import read_reference
