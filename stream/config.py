@@ -15,6 +15,7 @@ from stream.sections import (
     DEFAULT_METRICS,
     AlertsSection,
     ApiSection,
+    CanvasSection,
     CheckpointSection,
     DeadLettersSection,
     EventSection,
@@ -63,6 +64,7 @@ class Config(BaseSettings):
     api: ApiSection = ApiSection()
     alerts: AlertsSection = AlertsSection()
     mlflow: MlflowSection = MlflowSection()
+    canvas: CanvasSection = CanvasSection()
 
     @classmethod
     def settings_customise_sources(

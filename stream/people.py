@@ -17,7 +17,7 @@ from stream.lifecycle.lifecycle import Lifecycle
 from stream.lifecycle.live import by_schedule, fail, put_in_place, request, take_in
 from stream.lifecycle.run import Request
 from stream.line import Line
-from stream.storage.runs import StoredRequest
+from stream.storage.requests import StoredRequest
 from stream.storage.store import Store
 from stream.versions import pipeline_of, served_before
 from stream.watching.state import read_reference

@@ -290,6 +290,38 @@ class RetrainSection(Section):
     )
 
 
+Block = Annotated[str, Field(min_length=1, max_length=10_000)]
+
+
+class CanvasSection(Section):
+    """``[canvas]``: the ten blocks of the Machine Learning Canvas (Dorard), for model cards."""
+
+    value_proposition: Block | None = Field(
+        None, description="who the end users are, and what they get out of it"
+    )
+    prediction_task: Block | None = Field(
+        None, description="what is predicted, of what, and when the outcome is known"
+    )
+    decisions: Block | None = Field(None, description="how predictions become decisions")
+    impact_simulation: Block | None = Field(
+        None, description="what right and wrong decisions cost; what a model must reach"
+    )
+    making_predictions: Block | None = Field(
+        None, description="when predictions are made, and in what time"
+    )
+    data_sources: Block | None = Field(None, description="where entities and outcomes come from")
+    data_collection: Block | None = Field(
+        None, description="how labels are collected, and how the data is kept fresh"
+    )
+    features: Block | None = Field(None, description="what the model sees at prediction time")
+    building_models: Block | None = Field(
+        None, description="how many models are needed, and when they are made anew"
+    )
+    monitoring: Block | None = Field(
+        None, description="which metrics tell the value in production, and who looks"
+    )
+
+
 class ApiSection(Section):
     """``[api]``: where the API listens and what it accepts."""
 

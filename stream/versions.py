@@ -105,6 +105,10 @@ class Versions:
         The version of the newest checkpoint; None before the first.
     under_way
         The run that is under way, as the status tells it; empty for none.
+    served
+        By version, the row of each that ever served.
+    all_changes
+        What happened to runs, newest first.
     """
 
     def __init__(self, store: Store) -> None:
@@ -112,7 +116,7 @@ class Versions:
         self.serving = None if newest is None else newest.version
         status = {} if newest is None else newest.status.get("retrain") or {}
         self.under_way: dict[str, Any] = status.get("run") or {}
-        self._served = {row["version"]: row for row in store.versions()}
+        self.served = {row["version"]: row for row in store.versions()}
         self._moments: dict[str, list[str]] = {}
         self._at: dict[str, float] = {}
         for row in store.runs.kept():
@@ -122,12 +126,13 @@ class Versions:
             self._at.setdefault(row["version"], row["at"])
         self._references = set(store.history.versions())
         self._changes: dict[str, list[Change]] = {}
-        for change in reversed(store.runs.changes(limit=None)):
+        self.all_changes: list[Change] = list(store.runs.changes(limit=None))
+        for change in reversed(self.all_changes):
             self._changes.setdefault(change["version"], []).append(change)
 
     def names(self) -> list[str]:
         """Return every version, oldest first."""
-        found = {*self._served, *self._changes, *self._moments}
+        found = {*self.served, *self._changes, *self._moments}
         return sorted(found, key=_number)
 
     def all(self) -> list[Version]:
@@ -147,7 +152,7 @@ class Versions:
         """
         if version not in self.names():
             raise UnknownVersionError(version, self.names())
-        changes, row = self.changes(version), self._served.get(version)
+        changes, row = self.changes(version), self.served.get(version)
         first = changes[0] if changes else None
         origin = _origin(first, row)
         decided = [c for c in changes if c["state"] in (*_TOOK_OVER, "rejected")]
@@ -211,7 +216,8 @@ def pipeline_of(changes: Sequence[Change], version: str) -> str:
     for change in changes:
         detail = change["detail"]
         former = detail.get("former") or {}
-        if detail.get("now") == version and detail.get("pipeline"):
+        named = detail.get("now") or (change["state"] == "imported" and change["version"])
+        if named == version and detail.get("pipeline"):
             return str(detail["pipeline"])
         if former.get("version") == version and former.get("pipeline"):
             return str(former["pipeline"])

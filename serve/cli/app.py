@@ -22,8 +22,17 @@ from serve.cli.dead_letters_replay import dead_letters_replay
 from serve.cli.demo import demo
 from serve.cli.drift import drift
 from serve.cli.init import init
+from serve.cli.models import (
+    models_diff,
+    models_list,
+    models_promote,
+    models_rollback,
+    models_show,
+)
+from serve.cli.models_files import models_export, models_import, models_reproduce
 from serve.cli.placebo import placebo
 from serve.cli.produce import produce
+from serve.cli.retrain import retrain
 from serve.cli.schema import schema_check, schema_infer, schema_show
 from serve.cli.status import status
 from serve.cli.up import up
@@ -67,6 +76,12 @@ GROUPS = {
         rich_markup_mode="rich",
         help="Who is told of halts, drift and retrainings: try it, look at it, deliver.",
         epilog="Example: riverrun alerts test",
+    ),
+    "models": typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="Versions of the model: what each is, which one serves, and the way back.",
+        epilog="Example: riverrun models list",
     ),
     "schema": typer.Typer(
         no_args_is_help=True,
@@ -124,6 +139,21 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
         "riverrun dead-letters replay --reason wrong_type --limit 1",
         "riverrun dead-letters replay 0:17 0:18 --yes --json",
     ],
+    retrain: [
+        "riverrun retrain --reason 'prices were raised' --wait",
+        "riverrun retrain --cancel --reason 'the new prices were withdrawn'",
+    ],
+    models_list: ["riverrun models list", "riverrun models list --json"],
+    models_show: ["riverrun models show v2"],
+    models_diff: ["riverrun models diff v1 v2"],
+    models_promote: ["riverrun models promote v2 --reason 'it was right after all'"],
+    models_rollback: ["riverrun models rollback --reason 'customers complain'"],
+    models_export: ["riverrun models export v2 v2.riverrun.zip"],
+    models_import: [
+        "riverrun models import v2.riverrun.zip --reason 'trained on the other site'",
+        "riverrun models import v2.riverrun.zip --reason 'a look' --check --unsigned",
+    ],
+    models_reproduce: ["riverrun models reproduce v2", "riverrun models reproduce v2 --json"],
     schema_infer: [
         "riverrun schema infer january.csv.gz --output schema.toml",
         "riverrun schema infer january.csv.gz --ignore note --output schema.toml --force",

@@ -1,4 +1,4 @@
-"""Retraining in the store: what happened to runs, trained candidates, kept models, and requests."""
+"""Retraining in the store: what happened to runs, trained candidates and kept models."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from stream.errors import CheckpointDamagedError
 from stream.lifecycle.run import KeptModel, RunChange
 from stream.storage.database import reading, writing
-from stream.storage.seal import is_sealed, seal
-from stream.storage.tables import imports, models, requests, run_changes, trainings
+from stream.storage.requests import Requests
+from stream.storage.seal import seal
+from stream.storage.tables import models, run_changes, trainings
 
 
 class Training(msgspec.Struct, frozen=True):
@@ -37,17 +38,7 @@ class Training(msgspec.Struct, frozen=True):
     progress: dict[str, Any]
 
 
-class StoredRequest(msgspec.Struct, frozen=True):
-    """Something a person asked of the worker."""
-
-    id: int
-    kind: str
-    detail: dict[str, Any]
-    by: str
-    at: float
-
-
-class Runs:
+class Runs(Requests):
     """The runs of one stream.
 
     Parameters
@@ -59,11 +50,6 @@ class Runs:
     secret
         Signs and verifies models; None for digests only.
     """
-
-    def __init__(self, engine: Engine, stream: str, secret: bytes | None) -> None:
-        self._engine = engine
-        self._stream = stream
-        self._secret = secret
 
     def write(
         self,
@@ -239,104 +225,11 @@ class Runs:
         with writing(self._engine) as connection:
             connection.execute(delete(trainings).where(self._training(run)))
 
-    def ask(self, kind: str, detail: Mapping[str, Any], by: str, now: float) -> int:
-        """Ask something of the worker; return the request's id."""
-        row = {"stream": self._stream, "kind": kind, "detail": dict(detail), "by": by, "at": now}
-        with writing(self._engine) as connection:
-            key = connection.execute(insert(requests).values(**row)).inserted_primary_key
-        return int(key[0]) if key else 0
-
-    def bring(self, key: int, data: bytes, reference: bytes | None, now: float) -> None:
-        """Leave a model for the worker to take in, under the id of the request that names it."""
-        row = {"stream": self._stream, "request": key, "at": now, "data": data}
-        place = self._import_place(key)
-        with writing(self._engine) as connection:
-            connection.execute(
-                insert(imports).values(
-                    **row,
-                    reference=reference,
-                    seal=seal(data + (reference or b""), place, self._secret),
-                )
-            )
-
-    def brought(self, key: int) -> tuple[bytes, bytes | None] | None:
-        """Return a model that was left for the worker, and its reference; None for none.
-
-        Raises
-        ------
-        CheckpointDamagedError
-        """
-        mine = and_(imports.c.stream == self._stream, imports.c.request == key)
-        with reading(self._engine) as connection:
-            row = connection.execute(select(imports).where(mine)).one_or_none()
-        if row is None:
-            return None
-        data = bytes(row.data)
-        reference = None if row.reference is None else bytes(row.reference)
-        place = self._import_place(key)
-        if not is_sealed(data + (reference or b""), place, self._secret, row.seal):
-            raise CheckpointDamagedError(
-                f"{place} is damaged, or was not signed with RIVERRUN_SECRET"
-            )
-        return data, reference
-
-    def asked(self) -> list[StoredRequest]:
-        """Return the requests that the worker has not answered, oldest first."""
-        columns = [requests.c[name] for name in StoredRequest.__struct_fields__]
-        mine = and_(requests.c.stream == self._stream, requests.c.handled_at.is_(None))
-        with reading(self._engine) as connection:
-            rows = connection.execute(select(*columns).where(mine).order_by(requests.c.id))
-            return [StoredRequest(**row._asdict()) for row in rows]
-
-    def answer(self, key: int) -> str | None:
-        """Return what became of a request; None where it is not answered yet."""
-        found = self.request(key)
-        return None if found is None else found["outcome"]
-
-    def request(self, key: int) -> dict[str, Any] | None:
-        """Return a request and its answer; None where there is no such request."""
-        mine = and_(requests.c.stream == self._stream, requests.c.id == key)
-        with reading(self._engine) as connection:
-            row = connection.execute(select(requests).where(mine)).mappings().one_or_none()
-        return None if row is None else dict(row)
-
-    def withdraw(self, key: int) -> bool:
-        """Take a request back that is not answered yet; return whether it could be."""
-        mine = and_(requests.c.stream == self._stream, requests.c.id == key)
-        with writing(self._engine) as connection:
-            unanswered = and_(mine, requests.c.handled_at.is_(None))
-            gone = connection.execute(delete(requests).where(unanswered)).rowcount == 1
-            if gone:
-                self._forget_brought(connection, key)
-            return gone
-
-    def answered(self, connection: Connection, answers: Mapping[int, str], now: float) -> None:
-        """Write answers, with the checkpoint in which they came true."""
-        for key, outcome in answers.items():
-            done = update(requests).where(requests.c.id == key)
-            connection.execute(done.values(handled_at=now, outcome=outcome))
-            self._forget_brought(connection, key)
-
-    def _forget_brought(self, connection: Connection, key: int) -> None:
-        mine = and_(imports.c.stream == self._stream, imports.c.request == key)
-        connection.execute(delete(imports).where(mine))
-
     def _training(self, run: int) -> Any:
         return and_(trainings.c.stream == self._stream, trainings.c.run == run)
 
     def _candidate_place(self, run: int) -> str:
         return f"{self._stream}/candidates/{run}"
 
-    def _import_place(self, key: int) -> str:
-        return f"{self._stream}/import/{key}"
-
     def _model_place(self, version: str, number: int, moment: str) -> str:
         return f"{self._stream}/model/{version}/{number}/{moment}"
-
-    def _verified(self, row: Any, place: str) -> bytes:
-        data = bytes(row.data)
-        if not is_sealed(data, place, self._secret, row.seal):
-            raise CheckpointDamagedError(
-                f"{place} is damaged, or was not signed with RIVERRUN_SECRET"
-            )
-        return data

@@ -73,6 +73,7 @@ class Training:
         self._is_wanted = is_wanted
         self._sleep = sleep
         self._told = float("-inf")
+        self._began = 0.0
         schema = None if job.schema is None else schema_from_toml(job.schema)
         self.line = training_line(config, job.pipelines, schema)
 
@@ -85,7 +86,7 @@ class Training:
             When another worker has taken over, or ``is_wanted`` says so.
         RiverrunError
         """
-        began = self._clock.monotonic()
+        self._began = began = self._clock.monotonic()
         start, found_by = start_of_range(
             newest_first(self._store.history), self._job.since, self._config.retrain.window
         )
@@ -156,7 +157,9 @@ class Training:
         self._told = now
         left = sum(max(0, end - self.line.offsets.get(at, 0)) for at, end in target.items())
         counts = self.line.counts
-        self._tell("running", {"learned": counts.learned, "events": counts.events, "left": left})
+        rate = counts.events / max(now - self._began, 1e-9)
+        progress = {"learned": counts.learned, "events": counts.events, "left": left}
+        self._tell("running", progress | {"rate": round(rate, 1)})
 
     def _tell(self, state: str, progress: dict[str, Any], data: bytes | None = None) -> None:
         run, epoch = self._job.run, self._job.epoch

@@ -12,10 +12,13 @@ import typer
 COMMANDS = [
     "demo", "init", "check", "up", "worker", "api", "status", "produce", "drift", "placebo",
     "backtest",
+    "retrain",
 ]  # fmt: skip
 GROUPS = [
     "schema infer", "schema check", "schema show",
     "dead-letters list", "dead-letters show", "dead-letters replay",
+    "models list", "models show", "models diff", "models promote", "models rollback",
+    "models export", "models import", "models reproduce",
 ]  # fmt: skip
 
 

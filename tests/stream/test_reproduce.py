@@ -12,7 +12,8 @@ from stream.errors import RiverrunError
 from stream.logs.memory_log import MemoryLog
 from stream.records import TopicPartition
 from stream.training.job import Job
-from stream.training.reproduce import NotReproducibleError, Reproduction, recipe_of
+from stream.training.recipe import NotReproducibleError, recipe_of
+from stream.training.reproduce import Reproduction
 from stream.training.supervisor import CatchUp
 from stream.training.train import Training
 from stream.training.training_line import training_line

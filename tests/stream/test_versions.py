@@ -172,8 +172,8 @@ def test_a_model_that_is_brought_becomes_a_version_that_can_be_promoted(bench):
     model = pickle.dumps(Learner(linear_model.LogisticRegression(), "binary"), 5)
     reference = bench.store.history.reference("v1")
     runs = bench.store.runs
-    key = runs.ask("import", {"reason": "from the lab", "pipeline": "p"}, "ops", 0.0)
-    runs.bring(key, model, reference, 0.0)
+    detail = {"reason": "from the lab", "pipeline": "p"}
+    key = runs.ask("import", detail, "ops", 0.0, (model, reference))
     drive(bench, worker, [rows(400, 420)])
     assert runs.answer(key) == "v2 was imported"
     assert runs.brought(key) is None
@@ -182,6 +182,7 @@ def test_a_model_that_is_brought_becomes_a_version_that_can_be_promoted(bench):
     assert bench.store.history.reference("v2") == reference
     assert worker.line.version == "v1"
     assert carried_out(bench, worker, "promote", 420, version="v2") == "v2 serves"
+    assert worker.line.lifecycle.pipeline == "p"
     assert ask(worker)
     assert worker.line.lifecycle.run.version == "v3"
 
@@ -189,8 +190,7 @@ def test_a_model_that_is_brought_becomes_a_version_that_can_be_promoted(bench):
 def test_an_import_is_not_taken_in_twice_by_a_worker_that_comes_back(bench):
     worker = bench.worker()
     drive(bench, worker, pieces(0, 300))
-    key = bench.store.runs.ask("import", {}, "ops", 0.0)
-    bench.store.runs.bring(key, b"model", None, 0.0)
+    bench.store.runs.ask("import", {}, "ops", 0.0, (b"model", None))
     drive(bench, worker, [rows(300, 320)])
     again = bench.worker()
     drive(bench, again, [rows(320, 340)])
