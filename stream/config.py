@@ -13,20 +13,18 @@ from stream.errors import ConfigError, Problem
 from stream.lifecycle.schedule import next_due
 from stream.sections import (
     DEFAULT_METRICS,
-    AlertsSection,
     ApiSection,
-    CanvasSection,
     CheckpointSection,
     DeadLettersSection,
     EventSection,
     LabelsSection,
-    MlflowSection,
     ModelSection,
     MonitorSection,
     RetrainSection,
     StreamSection,
     TopicsSection,
 )
+from stream.telling_sections import AlertsSection, CanvasSection, MlflowSection
 from stream.watching.monitor_config import file_key, monitor_config
 
 

@@ -9,8 +9,8 @@ import msgspec
 from serve.notify.alerts import KINDS, Alert, choosing, moment, read_alert, standing
 from serve.notify.post import Poster
 from stream.clock import Clock
-from stream.sections import AlertsSection
 from stream.storage.outbox import Choose
+from stream.telling_sections import AlertsSection
 
 PATH = "/api/v2/alerts"
 LASTS_SECONDS = 7 * 86_400.0

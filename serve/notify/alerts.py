@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from stream.sections import AlertKind
 from stream.storage.outbox import Choose, Message, News
+from stream.telling_sections import AlertKind
 
 Severity = Literal["critical", "warning", "info"]
 

@@ -12,8 +12,8 @@ import msgspec
 from serve.notify.alerts import Alert, choosing, moment, read_alert
 from serve.notify.post import Poster
 from stream.clock import Clock
-from stream.sections import AlertsSection
 from stream.storage.outbox import Choose
+from stream.telling_sections import AlertsSection
 
 
 class Webhook:

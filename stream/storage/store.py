@@ -16,12 +16,12 @@ from stream.checkpoint import Chunks, Snapshot
 from stream.errors import FencedError
 from stream.storage.blobs import Blobs
 from stream.storage.database import open_database, reading, shown, writing
+from stream.storage.happenings import write_happening
 from stream.storage.history import History
 from stream.storage.outbox import Outbox
 from stream.storage.runs import Runs
 from stream.storage.tables import belongs_to, checkpoints, happenings, shards, versions
 
-HAPPENINGS_KEPT, _HAPPENINGS_TRIM = 10_000, 100
 SHARD = "all"
 """The one shard of a stream that is not divided."""
 
@@ -206,7 +206,7 @@ class Store:
                     )
             self.runs.answered(connection, answers or {}, now)
             for kind, detail in happened:
-                self._happened(connection, kind, detail, now)
+                write_happening(connection, self._stream, kind, detail, now)
             self._write_version(connection, snapshot.version, reason, identity, now)
             connection.execute(update(shards).where(self._mine(shards)).values(last_number=number))
             self._forget(connection, keep)
@@ -259,7 +259,7 @@ class Store:
     def record(self, kind: str, detail: Mapping[str, Any], now: float) -> None:
         """Write down something that a person should find afterwards."""
         with writing(self._engine) as connection:
-            self._happened(connection, kind, detail, now)
+            write_happening(connection, self._stream, kind, detail, now)
 
     def happenings(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return what was written down, newest first."""
@@ -288,16 +288,6 @@ class Store:
 
     def _mine(self, table: Any) -> Any:
         return belongs_to(table, self._stream, self._shard)
-
-    def _happened(
-        self, connection: Connection, kind: str, detail: Mapping[str, Any], now: float
-    ) -> None:
-        row = {"stream": self._stream, "at": now, "kind": kind, "detail": dict(detail)}
-        key = connection.execute(insert(happenings).values(**row)).inserted_primary_key
-        if key is not None and key[0] % _HAPPENINGS_TRIM == 0:
-            mine = happenings.c.stream == self._stream
-            old = happenings.c.id <= key[0] - HAPPENINGS_KEPT
-            connection.execute(delete(happenings).where(mine, old))
 
     def _check(self, connection: Connection, claim: Claim) -> None:
         query = select(shards.c.epoch).where(self._mine(shards)).with_for_update()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from serve.notify.alerts import KINDS, choosing, read_alert
-from stream.sections import AlertsSection
 from stream.storage.store import Store
+from stream.telling_sections import AlertsSection
 from tests.notify.scene import Writer, change, pane
 
 DEFAULT = AlertsSection().on
