@@ -114,13 +114,14 @@ class Lifecycle:
         """
         self.began = [time for time in self.began if time > now - DAY]
         limited = not request.by and len(self.began) >= self.config.max_per_day
-        asked = [request]
+        asked, replaces = [request], None
         if self.run is not None and self.is_busy:
             if limited or not self._is_overtaken(request):
                 if len(self.run.requests) < _REQUESTS_KEPT:
                     self.run.requests.append(request)
                 return False
             asked += self.run.requests[: _REQUESTS_KEPT - 1]
+            replaces = self.run.number
             self.end("cancelled", now, "The concept drifted meanwhile: a run after it begins.")
         if limited:
             return False
@@ -139,6 +140,7 @@ class Lifecycle:
             began=now,
             since=request.since,
             pipelines=dict(pipelines),
+            replaces=replaces,
         )
         detail = {"trigger": request.trigger, "goal": self.run.goal, "pipelines": dict(pipelines)}
         sentence = f"A run began: {request.reason or request.trigger}."
@@ -164,9 +166,15 @@ class Lifecycle:
         return True
 
     def _is_overtaken(self, request: Request) -> bool:
-        """Return whether the run under way trains on what came before a change."""
+        """Return whether the run under way trains on what came before a change.
+
+        One that has replaced another already goes on: where the concept never rests, no run would
+        come to its end.
+        """
         run = self.run
-        if run is None or request.trigger != "drift" or request.since is None:
+        if run is None or run.replaces is not None:
+            return False
+        if request.trigger != "drift" or request.since is None:
             return False
         return run.since is None or request.since > run.began
 

@@ -333,7 +333,7 @@ def test_an_unknown_feature_names_those_that_are_close(client):
 def test_performance_is_told_beside_the_baselines_and_adds_up(client, world):
     whole = PerformanceAnswer.model_validate(client.get(f"{BASE}/performance").json())
     assert [one.model for one in whole.models] == ["model", "majority", "no_change"]
-    assert "one minus the probability" in whole.loss
+    assert "Brier score" in whole.loss
     assert whole.scores == world.store.newest().status["scores"]
     assert whole.rolling.window == world.config.model.window
     assert whole.fates.matched == world.store.newest().status["labels"]["matched"]
