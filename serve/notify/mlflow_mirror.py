@@ -58,6 +58,7 @@ def mirrored(stream: str) -> Choose:
                 {"run": row["run"], "state": row["state"], "version": row["version"]},
             )
             for row in news.changes
+            if row["run"]  # 0 is of no run: a version that was imported
         ]
         newest = news.newest
         if newest is not None and newest.version != state.get("serving"):

@@ -47,6 +47,13 @@ def test_what_happened_becomes_what_the_mirror_is_to_do(store):
     ]
 
 
+def test_what_belongs_to_no_run_is_mirrored_only_when_it_serves(store):
+    writer = Writer(store)
+    store.outbox.begin("mlflow")
+    writer.commit(1.0, changes=(change(0, "imported"),))
+    assert take(store) == ["s/serving/v1/1"]
+
+
 def test_without_the_extra_it_says_what_to_install(store, monkeypatch):
     monkeypatch.setattr("serve.notify.mlflow_mirror.find_spec", lambda name: None)
     config = make_config(mlflow={"tracking_uri": "http://127.0.0.1:9"})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from stream.errors import HaltedError
 from tests.lines import PIPELINE, SMALL_MONITOR, event, make_config, new_records
 from tests.notify.test_alerts import Told
 from tests.stream.test_lifecycle import RETRAIN, SLOW, bench_of, drive, pieces
+from tests.stream.test_worker import Bench
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +40,18 @@ def test_a_world_that_turns_round_and_settles(store_url):
     (drift,) = told.take()
     assert (drift.kind, drift.status) == ("drift", "firing")
     assert drift.detail["state"] == "DRIFT"
+    bench.store.close()
+
+
+def test_a_halt_is_in_the_checkpoint_that_it_came_with(store_url):
+    bench = Bench(store_url, dead_letters={"window": 10, "max_share": 0.5})
+    told = Told(bench.store)
+    bench.produce(new_records("s.events", [b'{"broken'] * 20))
+    with pytest.raises(HaltedError) as halt:
+        bench.run()
+    (alert,) = told.take()
+    assert (alert.kind, alert.detail["message"]) == ("halted", str(halt.value))
+    assert alert.started_at == bench.store.newest().created_at
     bench.store.close()
 
 
