@@ -11,11 +11,13 @@ from scipy import stats
 from monitor import statistics
 from monitor.arrays import FloatArray
 from monitor.bins import CategoricalBins, NumericBins
+from monitor.calibration import Calibration
 from monitor.config import SkewConfig
 from monitor.layout import ColumnLayout, Role
 from monitor.reference import Reference
 
 _NAMED = 3
+_LEVEL = 0.01
 
 Found = Literal["differs", "alike", "insufficient", "only_before", "only_after", "other_kind"]
 
@@ -29,12 +31,12 @@ class ColumnDifference:
     name, role
         The column.
     found
-        ``differs`` where the distance reaches its floor; ``insufficient`` where either has too
+        ``differs`` where the distance reaches its threshold; ``insufficient`` where either has too
         few values; the rest where the columns cannot be compared.
     test
         ``wasserstein``: in standard deviations of the first, between the bins' centres;
         ``js``: Jensen-Shannon distance of the categories, missing being one. Empty for none.
-    distance, floor
+    distance, threshold
         In that unit; None where nothing was compared.
     missing_before, missing_after
         Shares of missing values.
@@ -49,7 +51,7 @@ class ColumnDifference:
     found: Found
     test: str = ""
     distance: float | None = None
-    floor: float | None = None
+    threshold: float | None = None
     missing_before: float | None = None
     missing_after: float | None = None
     values_before: int = 0
@@ -60,10 +62,10 @@ class ColumnDifference:
 def compare_references(
     before: Reference, after: Reference, config: SkewConfig | None = None
 ) -> list[ColumnDifference]:
-    """Compare the columns of two references by the monitor's distances and their floors.
+    """Compare the columns of two references by the monitor's distances.
 
-    Counts of different bins cannot be tested for significance as panes are; with as many values as
-    a reference has, the floors decide.
+    A column differs where its distance is both significant, at a level of 0.01 shared among all
+    tests (Bonferroni), and as large as its floor.
 
     Parameters
     ----------
@@ -78,21 +80,52 @@ def compare_references(
         Those that differ first, the largest distance before its floor first.
     """
     config = config or SkewConfig()
+    thresholds = _thresholds(before, after, config)
     columns = {
         key: reference.layout.columns[at].bins
         for reference in (after, before)
         for key, at in reference.layout.index.items()
     }
-    found = [_compare(before, after, role, name, config) for role, name in columns]
+    found = [
+        _compare(before, after, role, name, thresholds.get((role, name), (np.inf, np.inf)), config)
+        for role, name in columns
+    ]
     order = {"differs": 0, "only_before": 1, "only_after": 1, "other_kind": 1}
     return sorted(
         found,
-        key=lambda one: (order.get(one.found, 2), -(one.distance or 0.0) / (one.floor or 1.0)),
+        key=lambda one: (
+            order.get(one.found, 2),
+            -(one.distance or 0.0) / (one.threshold or 1.0),
+        ),
     )
 
 
+def _thresholds(
+    before: Reference, after: Reference, config: SkewConfig
+) -> dict[tuple[Role, str], tuple[float, float]]:
+    """Return by column what its two distances must reach: critical value or floor."""
+    calibration = Calibration(before)
+    sizes = np.zeros((len(before.layout.columns), 2))
+    for key, at in before.layout.index.items():
+        if (column := _column(after, *key)) is not None:
+            bins, counts = column[0].bins, column[1]
+            sizes[at] = counts[: bins.size].sum(), counts[:-1].sum()
+    level = _LEVEL / max(1, int(calibration.applies.sum()))
+    scale = np.maximum(calibration.scale(sizes), 1e-12)
+    floors = np.array([config.wasserstein_floor, config.js_floor])
+    found = np.maximum(calibration.critical(level, sizes) / scale, floors)
+    return {
+        key: (float(found[at, 0]), float(found[at, 1])) for key, at in before.layout.index.items()
+    }
+
+
 def _compare(
-    before: Reference, after: Reference, role: Role, name: str, config: SkewConfig
+    before: Reference,
+    after: Reference,
+    role: Role,
+    name: str,
+    thresholds: tuple[float, float],
+    config: SkewConfig,
 ) -> ColumnDifference:
     here, there = _column(before, role, name), _column(after, role, name)
     if here is None or there is None:
@@ -104,21 +137,21 @@ def _compare(
     size, more = int(p.sum()), int(q.sum())
     changed: tuple[str, ...] = ()
     if isinstance(one.bins, NumericBins) and isinstance(other.bins, NumericBins):
-        test, floor = "wasserstein", config.wasserstein_floor
+        test, threshold = "wasserstein", thresholds[0]
         distance = _moved(one.bins, counts, other.bins, others)
     else:
-        test, floor = "js", config.js_floor
+        test, threshold = "js", thresholds[1]
         p, q, changed = _shared(one, counts, other, others)
         distance = float(statistics.js_distance(statistics.shares(p), statistics.shares(q)))
     few = min(size, more) < config.min_values
-    differs = distance is not None and distance >= floor
+    differs = distance is not None and distance >= threshold
     return ColumnDifference(
         name,
         role,
         "insufficient" if few or distance is None else "differs" if differs else "alike",
         test,
         distance,
-        floor,
+        threshold if np.isfinite(threshold) else None,
         _missing(counts),
         _missing(others),
         size,

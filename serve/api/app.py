@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from serve.api.health import add_health_routes
+from serve.api.lifecycle.models import add_model_routes
+from serve.api.lifecycle.retrains import add_retrain_routes
 from serve.api.metrics import HttpMetrics, StreamMetrics
 from serve.api.monitoring.anomalies import add_anomaly_routes
 from serve.api.monitoring.drift import add_drift_routes
@@ -79,4 +81,6 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     add_drift_report_routes(app, served)
     add_feature_routes(app, served)
     add_performance_routes(app, served)
+    add_model_routes(app, served)
+    add_retrain_routes(app, served)
     return app

@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from monitor.prometheus import families
+from serve.api.lifecycle.metrics import retrain_families
 from serve.api.served_stream import ServedStream, Streams
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -115,6 +116,8 @@ class StreamMetrics(Collector):
         yield self._scores()
         # Of a stream whose monitor is switched off there is nothing.
         watched = [stream for stream in self._streams if stream.config.monitor.enabled]
+        trained = [s for s in watched if s.config.retrain.enabled]
+        yield from retrain_families({s.name: _status(s, "retrain") for s in trained})
         yield from families({stream.name: _status(stream, "monitor") for stream in watched})
         yield from self._deliveries()
 

@@ -56,7 +56,7 @@ def _columns(columns: Sequence[Mapping[str, Any]]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    table = plain_table("column", "", "distance", "floor", "missing", "changed most")
+    table = plain_table("column", "", "distance", "threshold", "missing", "changed most")
     for column in columns[:_SHOWN]:
         role = "" if column["role"] == "feature" else f" ({column['role']})"
         missing = [column["missing_before"], column["missing_after"]]
@@ -65,7 +65,7 @@ def _columns(columns: Sequence[Mapping[str, Any]]) -> RenderableType:
             Text(printable(column["name"]) + role),
             Text(found, "yellow" if found == "differs" else ""),
             f"{score(column['distance'])} {column['test']}",
-            score(column["floor"]),
+            score(column["threshold"]),
             "" if None in missing else f"{missing[0]:.1%} to {missing[1]:.1%}",
             Text(", ".join(printable(name, 20) for name in column["changed"])),
         )

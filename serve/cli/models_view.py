@@ -98,7 +98,7 @@ def _facts(details: Mapping[str, Any]) -> Table:
     facts: dict[str, Any] = {
         "created": f"{when(details['created_at'])} UTC",
         "asked for by": details["by"] or "the system itself",
-        "pipeline": details["pipeline"] or "not written down",
+        "pipeline": " ".join(details["pipeline"].split()) or "not written down",
         "seed": details["seed"],
         "fingerprint": details["fingerprint"],
         "libraries": ", ".join(f"{k} {v}" for k, v in details["libraries"].items()),

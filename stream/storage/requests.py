@@ -115,16 +115,6 @@ class Requests:
             row = connection.execute(select(requests).where(mine)).mappings().one_or_none()
         return None if row is None else dict(row)
 
-    def withdraw(self, key: int) -> bool:
-        """Take a request back that is not answered yet; return whether it could be."""
-        mine = and_(requests.c.stream == self._stream, requests.c.id == key)
-        with writing(self._engine) as connection:
-            unanswered = and_(mine, requests.c.handled_at.is_(None))
-            gone = connection.execute(delete(requests).where(unanswered)).rowcount == 1
-            if gone:
-                self._forget_brought(connection, key)
-            return gone
-
     def answered(self, connection: Connection, answers: Mapping[int, str], now: float) -> None:
         """Write answers, with the checkpoint in which they came true."""
         for key, outcome in answers.items():
