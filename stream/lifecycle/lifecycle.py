@@ -19,7 +19,7 @@ from monitor.reference import Reference
 from stream.events import Features
 from stream.labels import Label
 from stream.learner import Learner, Prediction
-from stream.lifecycle.gate import Gate, GateRules
+from stream.lifecycle.gate import Gate, GateRules, probation_gate
 from stream.lifecycle.run import REFRESHES, KeptModel, Outcome, Phase, Request, Run, RunChange
 from stream.lifecycle.shadow import Shadow
 from stream.sections import RetrainSection, Task
@@ -320,7 +320,7 @@ class Lifecycle:
         """
         winner, version, pipeline = self.shadows[0], self.version, self.pipeline
         self.version, self.pipeline = winner.version, winner.description
-        gate = self.new_gate(winner.gate.scale)
+        gate = probation_gate(winner.gate.scale, self.config.margin, self.config.probation)
         self.shadows = [Shadow(version, "former", version, former, gate, pipeline)]
         self.reference = reference
         self.enter("probation", now, f"{self.version} serves; {version} is in its shadow.")
