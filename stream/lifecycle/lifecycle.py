@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from monitor.drift import ConceptDrift
 from monitor.reference import Reference
 from stream.events import Features
 from stream.labels import Label
 from stream.learner import Learner, Prediction
+from stream.lifecycle.answers import is_overtaken
 from stream.lifecycle.gate import Gate, GateRules, probation_gate
 from stream.lifecycle.run import REFRESHES, KeptModel, Outcome, Phase, Request, Run, RunChange
 from stream.lifecycle.shadow import Shadow
@@ -76,6 +76,9 @@ class Lifecycle:
         Seconds since the epoch of the last time that the schedule was due.
     answered
         Event time in milliseconds up to which changes of the concept have had their run.
+    changed
+        Event time in milliseconds of the last change after which a model was trained that was
+        promoted; what came before it is not trained on again.
     changes, kept
         What is to be written down, and the models to keep, since the last checkpoint.
     """
@@ -94,6 +97,7 @@ class Lifecycle:
         self.scheduled_at: float | None = None
         self.began: list[int] = []
         self.answered = float("-inf")
+        self.changed: int | None = None
         self.labels = 0
         self.reference: Reference | None = None
         self._said: list[Shadowed] = []
@@ -140,7 +144,7 @@ class Lifecycle:
         limited = not request.by and len(self.began) >= self.config.max_per_day
         asked = [request]
         if self.run is not None and self.is_busy:
-            if limited or not self._is_overtaken(request):
+            if limited or not is_overtaken(self.run, request):
                 if len(self.run.requests) < _REQUESTS_KEPT:
                     self.run.requests.append(request)
                 return False
@@ -161,7 +165,7 @@ class Lifecycle:
             goal="not_worse" if request.trigger in REFRESHES else "better",
             requests=asked,
             began=now,
-            since=request.since,
+            since=self.changed if request.since is None else request.since,
             pipelines=dict(pipelines),
         )
         self.labels = 0
@@ -169,31 +173,6 @@ class Lifecycle:
         sentence = f"A run began: {request.reason or request.trigger}."
         self.note("training", now, sentence, detail | {"request": msgspec.to_builtins(request)})
         return True
-
-    def is_unanswered(self, drifts: Sequence[ConceptDrift]) -> bool:
-        """Return whether a change of the concept was found that no run trains after.
-
-        Parameters
-        ----------
-        drifts
-            The last ones, in order.
-        """
-        fresh = [drift for drift in drifts if drift.at_time * 1000 > self.answered]
-        run = self.run
-        if run is None or not self.is_busy or run.since is None:
-            return bool(fresh)
-        # Found again by another detector, it is the change that the run began for.
-        if not any(drift.since_time * 1000 > run.began for drift in fresh):
-            self.answered = max([self.answered, *(drift.at_time * 1000 for drift in fresh)])
-            return False
-        return True
-
-    def _is_overtaken(self, request: Request) -> bool:
-        """Return whether the run under way trains on what came before a change."""
-        run = self.run
-        if run is None or request.trigger != "drift" or request.since is None:
-            return False
-        return run.since is None or request.since > run.began
 
     def adopt(
         self,
@@ -319,6 +298,7 @@ class Lifecycle:
             Event time in milliseconds.
         """
         winner, version, pipeline = self.shadows[0], self.version, self.pipeline
+        self.changed = self.run.since if self.run is not None else None
         self.version, self.pipeline = winner.version, winner.description
         gate = probation_gate(winner.gate.scale, self.config.margin, self.config.probation)
         self.shadows = [Shadow(version, "former", version, former, gate, pipeline)]

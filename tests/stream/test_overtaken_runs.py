@@ -76,3 +76,22 @@ def test_a_change_in_the_cooldown_is_answered_when_that_is_over(change):
     assert run is not None
     assert run.requests[0].trigger == "drift"
     assert run.since >= 500_000
+
+
+def test_what_came_before_a_proven_change_is_not_trained_on_again():
+    config = make_config(
+        monitor=SMALL_MONITOR,
+        retrain=GATE | {"min_events": 50, "probation": 100},
+        model={"pipeline": "naive_bayes.GaussianNB()"},
+    )
+    line = make_line(config)
+    line.handle(rows(0, 900, 600), 0)
+    since = line.lifecycle.run.since
+    fresh = make_line(config)
+    fresh.handle(rows(600, 900, 600), 0)
+    adopt(line, [Adopted("fresh", "fresh", fresh.learner)], None, {})
+    line.handle(rows(900, 1_400, 600), 0)
+    states = [change.state for change in line.lifecycle.changes]
+    assert states == ["training", "shadow", "promoted", "probation", "kept"]
+    assert request(line, Request("labels"))
+    assert line.lifecycle.run.since == since
