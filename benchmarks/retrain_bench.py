@@ -1,8 +1,8 @@
 """``python -m benchmarks.retrain_bench``: measure retraining: its policies, its gate, its way back.
 
-Writes ``docs/retraining-benchmarks.md`` and its JSON after each section, in about six minutes on two cores. With
-``--only`` the other sections stay as they were in the JSON. Real streams are read from the folder
-that ``RIVERRUN_DATA`` names, and skipped without it.
+Writes ``docs/retraining-benchmarks.md`` and its JSON after each section, in about six minutes on
+two idle cores. With ``--only`` the other sections stay as they were in the JSON. Real streams are
+read from the folder that ``RIVERRUN_DATA`` names, and skipped without it.
 """
 
 from __future__ import annotations
