@@ -10,6 +10,7 @@ from stream.learner import Learner
 from stream.lifecycle.lifecycle import Adopted
 from stream.lifecycle.live import adopt, request
 from stream.lifecycle.run import Request
+from stream.storage.store import Store
 from tests.lines import SMALL_MONITOR, event, make_config, make_line, records, truth
 
 GATE = {"min_labels": 60, "max_labels": 20_000, "skew": False, "performance": False}
@@ -95,3 +96,13 @@ def test_what_came_before_a_proven_change_is_not_trained_on_again():
     assert states == ["training", "shadow", "promoted", "probation", "kept"]
     assert request(line, Request("labels"))
     assert line.lifecycle.run.since == since
+
+
+def test_what_an_overtaken_training_made_does_not_stay(store_url):
+    runs = Store(store_url, "s").runs
+    runs.begin_training(1, 1, 0.0)
+    assert runs.tell_training(1, 1, "done", {}, 0.0, b"candidates")
+    runs.begin_training(2, 1, 1.0)
+    assert runs.training(1) is None
+    assert runs.training(2).state == "running"
+    assert not runs.tell_training(1, 1, "running", {}, 2.0)
