@@ -18,8 +18,8 @@ from stream.config import Config
 from stream.errors import InputError
 from stream.events import Decoder, Event, parse_time
 from stream.labels import LabelReader
-from stream.log import Log
-from stream.records import Record
+from stream.log import Log, Source
+from stream.records import Record, TopicPartition
 from stream.units import parse_duration
 
 BEGIN = 946_684_800_000
@@ -230,9 +230,12 @@ def read_log(
     history = History(f"{config.events_topic} on {log.url}")
     source = log.source([config.events_topic, config.labels_topic])
     number, total = 0, sum(source.lag().values())
+    ends = {place: held.end for place, held in source.bounds().items()}
     try:
-        while records := source.poll(_POLL, _POLL_SECONDS):
+        while records := _next_records(source):
             for record in records:
+                if record.offset >= ends[TopicPartition(record.topic, record.partition)]:
+                    return _whole(history)  # it came after this reading began
                 if _is_reached(last, number, record):
                     return _whole(history)
                 if first is None or _is_reached(first, number, record):
@@ -246,6 +249,13 @@ def read_log(
     finally:
         source.close()
     return _whole(history)
+
+
+def _next_records(source: Source) -> list[Record]:
+    """Return the next records; none only where the log ends."""
+    while not (records := source.poll(_POLL, _POLL_SECONDS)) and any(source.lag().values()):
+        pass
+    return records
 
 
 def _whole(history: History) -> History:

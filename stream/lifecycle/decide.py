@@ -97,6 +97,7 @@ def _prove(lifecycle: Lifecycle, now: int) -> Decision | None:
         lifecycle.note("rolled_back", now, f"{sentence}{former.version} is back.", numbers)
         decision = Decision(former, lifecycle.reference)
         lifecycle.run, lifecycle.shadows, lifecycle.reference = None, [], None
+        lifecycle.changed = None
         lifecycle.version, lifecycle.pipeline = former.version, former.description
         return decision
     if gate.labels >= lifecycle.config.probation or former.failed is not None:

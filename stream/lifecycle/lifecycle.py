@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
-from monitor.drift import ConceptDrift
 from monitor.reference import Reference
 from stream.events import Features
 from stream.labels import Label
 from stream.learner import Learner, Prediction
-from stream.lifecycle.gate import Gate, GateRules
+from stream.lifecycle.answers import is_overtaken
+from stream.lifecycle.gate import Gate, GateRules, probation_gate
 from stream.lifecycle.run import REFRESHES, KeptModel, Outcome, Phase, Request, Run, RunChange
 from stream.lifecycle.shadow import Adopted, Decision, Shadow, Shadowed, weigh
 from stream.sections import RetrainSection, Task
@@ -49,6 +49,9 @@ class Lifecycle:
         Seconds since the epoch of the last time that the schedule was due.
     answered
         Event time in milliseconds up to which changes of the concept have had their run.
+    changed
+        Event time in milliseconds of the last change after which a model was trained that was
+        promoted; what came before it is not trained on again.
     changes, kept
         What is to be written down, and the models to keep, since the last checkpoint.
     tally
@@ -70,6 +73,7 @@ class Lifecycle:
         self.began: list[int] = []
         self.labels_at = 0
         self.answered = float("-inf")
+        self.changed: int | None = None
         self.reference: Reference | None = None
         self.tally: dict[str, int] = {}
         self._said: list[Shadowed] = []
@@ -116,7 +120,7 @@ class Lifecycle:
         limited = not request.by and len(self.began) >= self.config.max_per_day
         asked, replaces = [request], None
         if self.run is not None and self.is_busy:
-            if limited or not self._is_overtaken(request):
+            if limited or not is_overtaken(self.run, request):
                 if len(self.run.requests) < _REQUESTS_KEPT:
                     self.run.requests.append(request)
                 return False
@@ -138,7 +142,7 @@ class Lifecycle:
             goal="not_worse" if request.trigger in REFRESHES else "better",
             requests=asked,
             began=now,
-            since=request.since,
+            since=self.changed if request.since is None else request.since,
             pipelines=dict(pipelines),
             replaces=replaces,
         )
@@ -146,37 +150,6 @@ class Lifecycle:
         sentence = f"A run began: {request.reason or request.trigger}."
         self.note("training", now, sentence, detail | {"request": msgspec.to_builtins(request)})
         return True
-
-    def is_unanswered(self, drifts: Sequence[ConceptDrift]) -> bool:
-        """Return whether a change of the concept was found that no run trains after.
-
-        Parameters
-        ----------
-        drifts
-            The last ones, in order.
-        """
-        fresh = [drift for drift in drifts if drift.at_time * 1000 > self.answered]
-        run = self.run
-        if run is None or not self.is_busy or run.since is None:
-            return bool(fresh)
-        # Found again by another detector, it is the change that the run began for.
-        if not any(drift.since_time * 1000 > run.began for drift in fresh):
-            self.answered = max([self.answered, *(drift.at_time * 1000 for drift in fresh)])
-            return False
-        return True
-
-    def _is_overtaken(self, request: Request) -> bool:
-        """Return whether the run under way trains on what came before a change.
-
-        One that has replaced another already goes on: where the concept never rests, no run would
-        come to its end.
-        """
-        run = self.run
-        if run is None or run.replaces is not None:
-            return False
-        if request.trigger != "drift" or request.since is None:
-            return False
-        return run.since is None or request.since > run.began
 
     def adopt(
         self,
@@ -304,8 +277,9 @@ class Lifecycle:
             Event time in milliseconds.
         """
         winner, version, pipeline = self.shadows[0], self.version, self.pipeline
+        self.changed = self.run.since if self.run is not None else None
         self.version, self.pipeline = winner.version, winner.description
-        gate = self.new_gate(winner.gate.scale)
+        gate = probation_gate(winner.gate.scale, self.config.margin, self.config.probation)
         self.shadows = [Shadow(version, "former", version, former, gate, pipeline)]
         self.reference = reference
         self.enter("probation", now, f"{self.version} serves; {version} is in its shadow.")

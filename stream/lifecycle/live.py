@@ -12,6 +12,7 @@ from monitor.reference import Reference
 from monitor.segments import segments_of
 from monitor.trigger import State
 from stream.learner import Learner
+from stream.lifecycle.answers import is_unanswered
 from stream.lifecycle.decide import decide
 from stream.lifecycle.gate import log_mean
 from stream.lifecycle.lifecycle import Lifecycle
@@ -249,7 +250,7 @@ def _wanted(line: Line, lifecycle: Lifecycle, watch: Watch, pane: PaneRow) -> It
     since = round(max(times) * 1000) if times else None
     # The trigger says nothing while a run is under way, and nothing in its cooldown.
     waits = watch.monitor.trigger.state in (State.COOLDOWN, State.HALTED)
-    missed = not waits and lifecycle.is_unanswered(watch.recent_drifts)
+    missed = not waits and is_unanswered(lifecycle, watch.recent_drifts)
     if config.drift and (missed or "retrain" in actions):
         found = evidence | {"drifts": len(times)}
         yield Request("drift", found, f"drift in pane {pane.index}", since=since)

@@ -167,3 +167,21 @@ def test_a_range_of_the_log_is_replayed_with_the_models_own_predictions(configur
     part = json.loads(run("--from", 200, "--to", 700, "--policy", "never", "--json").stdout)
     assert part["events"] == 500
     assert run("--from", "2020-01-01", "--to", "2020-02-01").exit_code == 2
+
+
+def test_what_is_appended_while_the_log_is_read_is_left_out(configured):
+    from serve.backtest.history import read_log
+    from stream.logs.memory_log import MemoryLog
+
+    config = build_config(tomllib.loads(CONFIG), "test")
+    log = MemoryLog(clock=lambda: 1_000)
+    log.create_topics(dict.fromkeys(config.topic_names, 1))
+    sink = log.sink()
+    some = [NewRecord("s.events", None, json.dumps(row).encode()) for row in rows(3_000)]
+    sink.append(some)
+
+    def meanwhile(*_):
+        sink.append(some[:10])
+
+    found = read_log(log, config, begin=None, end=None, limit=9_999, show=meanwhile)
+    assert (found.events, len(found.records)) == (3_000, 3_000)

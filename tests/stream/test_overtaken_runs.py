@@ -10,6 +10,7 @@ from stream.learner import Learner
 from stream.lifecycle.live import adopt, request
 from stream.lifecycle.run import Request
 from stream.lifecycle.shadow import Adopted
+from stream.storage.store import Store
 from tests.lines import SMALL_MONITOR, event, make_config, make_line, records, truth
 
 GATE = {"min_labels": 60, "max_labels": 20_000, "skew": False, "performance": False}
@@ -76,3 +77,32 @@ def test_a_change_in_the_cooldown_is_answered_when_that_is_over(change):
     assert run is not None
     assert run.requests[0].trigger == "drift"
     assert run.since >= 500_000
+
+
+def test_what_came_before_a_proven_change_is_not_trained_on_again():
+    config = make_config(
+        monitor=SMALL_MONITOR,
+        retrain=GATE | {"min_events": 50, "probation": 100},
+        model={"pipeline": "naive_bayes.GaussianNB()"},
+    )
+    line = make_line(config)
+    line.handle(rows(0, 900, 600), 0)
+    since = line.lifecycle.run.since
+    fresh = make_line(config)
+    fresh.handle(rows(600, 900, 600), 0)
+    adopt(line, [Adopted("fresh", "fresh", fresh.learner)], None, {})
+    line.handle(rows(900, 1_400, 600), 0)
+    states = [change.state for change in line.lifecycle.changes]
+    assert states == ["training", "shadow", "promoted", "probation", "kept"]
+    assert request(line, Request("labels"))
+    assert line.lifecycle.run.since == since
+
+
+def test_what_an_overtaken_training_made_does_not_stay(store_url):
+    runs = Store(store_url, "s").runs
+    runs.begin_training(1, 1, 0.0)
+    assert runs.tell_training(1, 1, "done", {}, 0.0, b"candidates")
+    runs.begin_training(2, 1, 1.0)
+    assert runs.training(1) is None
+    assert runs.training(2).state == "running"
+    assert not runs.tell_training(1, 1, "running", {}, 2.0)
