@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from serve.cli.monitor_view import monitor_view
+from serve.run_line import under_way
 from stream.units import format_duration
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    parts: list[RenderableType] = [Text(text) for text in (_top(status), _behind(status)) if text]
+    top = (_top(status), _behind(status), under_way(status))
+    parts: list[RenderableType] = [Text(text) for text in top if text]
     parts += [Text(), _numbers(status), Text(), _scores(status)]
     if status.get("monitor") is not None:
         parts += [Text(), monitor_view(status)]
