@@ -47,3 +47,9 @@ def _shadow(shadow: Mapping[str, Any], run: Mapping[str, Any]) -> str:
         f"{run['labels_at_most']:,} labels, loss {gate['challenger_loss']:.4g} (serving: "
         f"{gate['champion_loss']:.4g}), log evidence {gate['log_evidence_better']:+.2f}"
     )
+
+
+def under_way(status: Mapping[str, Any]) -> str:
+    """Return the run that a status tells of; empty where none is under way."""
+    run = (status.get("retrain") or {}).get("run")
+    return "" if run is None else run_text(run)

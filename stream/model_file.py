@@ -181,11 +181,13 @@ def read_model_file(path: Path, secret: bytes | None, *, unsigned: bool = False)
             "--unsigned if you know where it comes from"
         )
     try:
-        size = path.stat().st_size
-        if size > sum(LIMITS.values()):
-            raise ModelFileError(f"{path}: {size:,} bytes are more than a model file may have")
+        if path.exists() and not path.is_file():
+            raise ModelFileError(f"{path}: a directory or device, and no file")
         with path.open("rb") as file:
-            return _read(path, BytesIO(file.read()), None if unsigned else secret)
+            data = file.read(sum(LIMITS.values()) + 1)
+        if len(data) > sum(LIMITS.values()):
+            raise ModelFileError(f"{path}: larger than a model file may be")
+        return _read(path, BytesIO(data), None if unsigned else secret)
     except OSError as error:
         raise ModelFileError(f"{path}: {error.strerror or error}") from None
     except (

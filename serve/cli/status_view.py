@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from serve.cli.monitor_view import monitor_view
+from serve.run_line import under_way
 from stream.units import format_duration
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    lines = (_top(status), _behind(status), *_deliveries(status))
+    lines = (_top(status), _behind(status), under_way(status), *_deliveries(status))
     parts: list[RenderableType] = [Text(text) for text in lines if text]
     parts += [Text(), _numbers(status), Text(), _scores(status)]
     if status.get("monitor") is not None:
