@@ -78,6 +78,9 @@ def test_versions_say_where_they_come_from_and_what_became_of_them(store_url):
     assert found["v2"].gate["challenger_loss"] < found["v2"].gate["champion_loss"]
     assert found["v2"].moments == ["promoted"]
     assert found["v1"].moments == ["left"]
+    rows = {row["version"]: row["reason"] for row in bench.store.versions()}
+    assert rows["v1"] == "the first of this stream"
+    assert "v2 is better than v1" in rows["v2"]
     assert found["v1"].can_be_promoted
     assert not found["v2"].can_be_promoted
     with pytest.raises(UnknownVersionError, match=r"v9.*v1, v2"):
