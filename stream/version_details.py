@@ -26,8 +26,8 @@ def details_of(versions: Versions, version: str) -> dict[str, Any]:
     dict
         The fields of ``Version``, and: ``why``, one sentence; ``trained_on``: range of offsets,
         events, seconds, or None; ``pipeline``, ``seed``, ``schema``, ``libraries``,
-        ``fingerprint``; ``segments`` and ``champion_scores`` of the decision; ``origin`` of an
-        import; ``history``, oldest first.
+        ``fingerprint``; ``segments`` and ``champion_scores`` of the decision; ``origin`` and
+        ``card`` of an import; ``history``, oldest first.
 
     Raises
     ------
@@ -56,6 +56,7 @@ def details_of(versions: Versions, version: str) -> dict[str, Any]:
         "champion_scores": decision.get("champion_scores", {}),
         "former": (decision.get("former") or {}).get("version"),
         "origin": imported.get("origin"),
+        "card": imported.get("card"),
         "history": [
             {key: change[key] for key in ("state", "run", "time", "at", "sentence")}
             for change in changes

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from stream.cadence import Cadence
+from stream.checkpoint import Snapshot
 from stream.clock import Clock
 from stream.config import Config
 from stream.errors import ConfigError, HaltedError
@@ -208,7 +209,7 @@ class Worker:
             snapshot,
             status=self._status(started),
             identity=self._identity,
-            reason=self._reason,
+            reason=self._why(snapshot),
             now=self._clock.now(),
             keep=self._config.checkpoint.keep,
             replace=not self._restored,
@@ -226,6 +227,13 @@ class Worker:
         self._cadence.done(started, self._clock.monotonic())
         self.commit_seconds += self._cadence.took
         _log.debug("checkpoint", number=number, seconds=round(self._cadence.took, 4))
+
+    def _why(self, snapshot: Snapshot) -> str:
+        """Return why a version exists, for its first checkpoint."""
+        for change in reversed(snapshot.run_changes):
+            if change.detail.get("now") == snapshot.version:
+                return change.sentence
+        return self._reason
 
     def _turn(self, records: list[Record]) -> None:
         started = self._clock.monotonic()

@@ -17,6 +17,7 @@ from serve.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from stream.errors import InputError
 
 DIFFERENT = 1
+_CARD_MAX = 256 * 1024
 UnsignedOption = Annotated[
     bool,
     typer.Option(
@@ -76,7 +77,7 @@ def models_import(
     """
     from serve.compose import read_secrets
     from serve.model_exchange import read_for
-    from stream.model_file import MODEL, REFERENCE
+    from stream.model_file import CARD, MODEL, REFERENCE
 
     secret = read_secrets(os.environ).signing
     with opened_stream(config) as (store, settings):
@@ -94,7 +95,8 @@ def models_import(
             kept = ("created_at", "fingerprint", "libraries", "moment", "stream", "version")
             origin = {key: getattr(manifest, key) for key in kept} | {"signed": found.is_signed}
             detail = {"reason": reason, "pipeline": manifest.pipeline, "origin": origin}
-            detail["card"] = found.card
+            is_short = len(found.files[CARD]) <= _CARD_MAX
+            detail["card"] = found.card if is_short else {"note": "too large; see the file"}
             answer = ask_worker(
                 store,
                 settings,

@@ -65,7 +65,7 @@ def list_view(versions: Sequence[Version]) -> RenderableType:
             one.trigger,
             Text(printable(one.reason, _SHORT)),
             losses,
-            ", ".join(f"{printable(n)} {score(v)}" for n, v in one.scores.items()),
+            Text(", ".join(f"{printable(n)} {score(v)}" for n, v in one.scores.items())),
         )
     return table
 
@@ -107,7 +107,10 @@ def _facts(details: Mapping[str, Any]) -> Table:
     if trained is None:
         facts["trained on"] = "the log from its beginning on, as events came"
         if details["origin"]:
-            facts["trained on"] = "elsewhere; its card tells"
+            card = (details["card"] or {}).get("model", {}).get("trained_on") or {}
+            events, span = card.get("events"), card.get("range", {}).get("found_by")
+            known = "" if events is None else f": {events:,} events, {span}"
+            facts["trained on"] = f"elsewhere{known}; --json shows its whole card"
             facts["origin"] = "{version} of {stream}, signed: {signed}".format(**details["origin"])
     else:
         ends = trained.get("caught_up", {}).get("offsets", trained["range"]["to"])
@@ -129,14 +132,16 @@ def _facts(details: Mapping[str, Any]) -> Table:
     table = plain_table("", "")
     for name, value in facts.items():
         if value is not None:
-            table.add_row(printable(name), Text(printable(str(value), _LONG)))
+            table.add_row(Text(printable(name)), Text(printable(str(value), _LONG)))
     return table
 
 
 def _pairs(numbers: Mapping[str, Any]) -> Table:
+    from rich.text import Text
+
     table = plain_table("", "")
     for name, value in numbers.items():
-        table.add_row(printable(name.replace("_", " ")), score(value))
+        table.add_row(Text(printable(name.replace("_", " "))), Text(score(value)))
     return table
 
 

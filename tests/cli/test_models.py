@@ -195,8 +195,9 @@ def test_diff_shows_parameters_and_data(made):
         "LogisticRegression.optimizer.lr.learning_rate": [0.001, 0.05],
     }
     columns = {column["name"]: column["found"] for column in found["columns"]}
-    assert columns["a"] == columns["c"] == "alike"
-    assert columns["prediction"] == "differs"
+    assert columns["a"] == columns["c"] == "alike", found["columns"]
+    assert columns["b"] == "alike"
+    assert set(columns) == {"a", "b", "c", "label", "prediction"}
 
 
 def test_a_version_is_reproduced_from_the_log(made):

@@ -31,12 +31,12 @@ def _polls_do_not_wait(monkeypatch):
         monkeypatch.setattr(f"stream.{place}._POLL_SECONDS", 0.0)
 
 
-def bench_with_times(url, retrain=RETRAIN, **sections):
+def bench_with_times(url, retrain=RETRAIN, partitions=1, **sections):
     """Return a bench whose log stamps every append with a later time, as real ones do."""
     bench = bench_of(url, retrain, labels=LATE, **sections)
     times = count(1_000_000)
     bench.log = MemoryLog(clock=lambda: next(times))
-    bench.log.create_topics(dict.fromkeys(bench.config.topic_names, 1))
+    bench.log.create_topics(dict.fromkeys(bench.config.topic_names, partitions))
     return bench
 
 
@@ -53,10 +53,10 @@ def late(start, end, delay=40):
     return [batches[i : i + 30] for i in range(0, len(batches), 30)]
 
 
-def refreshed(store_url, delay=40, **options):
+def refreshed(store_url, delay=40, partitions=1, **options):
     """Return a bench whose v2 was promoted, trained on a part of the log."""
     retrain = RETRAIN | {"window": 200} | options
-    bench = bench_with_times(store_url, retrain, model={"pipeline": SLOW})
+    bench = bench_with_times(store_url, retrain, partitions, model={"pipeline": SLOW})
     drive(bench, bench.worker(), late(0, 900, delay))
     bench.config = make_config(monitor=SMALL_MONITOR, retrain=retrain, labels=LATE)
     worker = bench.worker()
@@ -79,8 +79,9 @@ def reproduce(bench, version="v2", config=None):
     return again.run(), told
 
 
-def test_a_promoted_version_is_made_again_and_predicts_the_same(store_url):
-    bench = refreshed(store_url)
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_a_promoted_version_is_made_again_and_predicts_the_same(store_url, partitions):
+    bench = refreshed(store_url, partitions=partitions)
     found, told = reproduce(bench)
     assert found.notes == []
     assert found.equal

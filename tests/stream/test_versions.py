@@ -7,6 +7,7 @@ import pickle
 import pytest
 from river import linear_model
 
+from stream.errors import FencedError
 from stream.learner import Learner
 from stream.lifecycle.live import adopt, fail, put_in_place
 from stream.lifecycle.shadow import Adopted
@@ -78,6 +79,9 @@ def test_versions_say_where_they_come_from_and_what_became_of_them(store_url):
     assert found["v2"].gate["challenger_loss"] < found["v2"].gate["champion_loss"]
     assert found["v2"].moments == ["promoted"]
     assert found["v1"].moments == ["left"]
+    rows = {row["version"]: row["reason"] for row in bench.store.versions()}
+    assert rows["v1"] == "the first of this stream"
+    assert "v2 is better than v1" in rows["v2"]
     assert found["v1"].can_be_promoted
     assert not found["v2"].can_be_promoted
     with pytest.raises(UnknownVersionError, match=r"v9.*v1, v2"):
@@ -247,3 +251,16 @@ def test_people_who_go_to_and_fro_within_one_checkpoint_do_no_harm(store_url):
     said = [bench.store.runs.answer(key) for key in keys]
     assert said == ["v1 serves", "v2 serves", "v1 serves"]
     assert worker.line.version == "v1"
+
+
+def test_a_worker_that_was_replaced_carries_nothing_out(store_url):
+    bench, old = promoted(store_url)
+    new = bench.worker()
+    key = bench.store.runs.ask("rollback", {"reason": "a test"}, "ops", 0.0)
+    old._clock.time += 10
+    with pytest.raises(FencedError):
+        old.run(lambda: False, until_caught_up=True)
+    assert bench.store.runs.answer(key) is None
+    assert Versions(bench.store).serving == "v2"
+    drive(bench, new, [rows(3_000, 3_020)])
+    assert bench.store.runs.answer(key) == "v1 serves"

@@ -143,6 +143,7 @@ class ModelDetails(ModelVersion):
     )
     former: str | None = Field(description="That served before it, when it was promoted.")
     origin: dict[str, Any] | None = Field(description="Of an import: where it came from.")
+    card: dict[str, Any] | None = Field(description="Of an import: the model card in its file.")
     history: list[HistoryEntry] = Field(description="Oldest first.")
 
 
