@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-fast check format kafka bench clean
+.PHONY: help install demo test test-fast check format kafka bench bench-full clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -46,8 +46,13 @@ format: $(INSTALLED) ## Format the code.
 kafka: $(INSTALLED) ## The pinned Apache Kafka on 127.0.0.1:9092, without Docker (Java 17 and Maven).
 	$(BIN)/python -m tests.kafka.broker $(ARGS)
 
-bench: $(INSTALLED) ## The whole line against a bare River loop, and memory against events.
+bench: $(INSTALLED) ## The line against a bare River loop, memory, and the monitor beside its peers.
 	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m benchmarks.monitor_bench --only speed cost real
+
+bench-full: $(INSTALLED) ## All of it: false alarms, power and retraining too (half an hour).
+	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m benchmarks.monitor_bench
 
 clean: ## Remove what was set up and cached.
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

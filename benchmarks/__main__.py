@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import end_to_end, memory
+from benchmarks import end_to_end, memory, monitor_in_line
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -41,6 +41,8 @@ def main() -> int:
         over_kafka = end_to_end.compare(arguments.broker, arguments.events, arguments.repeats)
         show("The same over Kafka", over_kafka)
         results["end_to_end"] += over_kafka
+    results["monitor"] = monitor_in_line.compare(arguments.repeats)
+    show("The monitor inside the line", results["monitor"])
     results["memory"] = memory.compare()
     show("Memory against events", results["memory"])
 
@@ -86,6 +88,9 @@ def document(results: dict[str, Any]) -> str:
             "## End to end, as a share of a bare River loop\n",
             (end_to_end.__doc__ or "").split("\n", 2)[2],
             markdown(results["end_to_end"]),
+            "## The monitor inside the line\n",
+            (monitor_in_line.__doc__ or "").split("\n", 2)[2],
+            markdown(results["monitor"]),
             "## Memory against events\n",
             (memory.__doc__ or "").split("\n", 2)[2],
             markdown(results["memory"]),

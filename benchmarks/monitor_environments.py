@@ -107,6 +107,8 @@ def peers() -> Iterator[dict[str, Peer]]:
 
 def _start(name: str) -> subprocess.Popen[str]:
     quiet = {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1"}
+    # Threads that wait for work would count as CPU time.
+    quiet |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [_python(name), str(ROOT / "benchmarks" / "monitor_peers.py")],
         stdin=subprocess.PIPE,

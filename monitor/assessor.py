@@ -6,9 +6,10 @@ from collections import deque
 
 from monitor.anomalies import pane_anomalies
 from monitor.config import MonitorConfig
+from monitor.errors import LayoutMismatchError
 from monitor.machine import Machine
 from monitor.observation import ClosedPane
-from monitor.panes import Pane, merge
+from monitor.panes import Pane, SpanSums
 from monitor.reference import Reference
 from monitor.schema import Schema
 from monitor.signals import Signals
@@ -43,6 +44,7 @@ class Assessor:
         self.closed: deque[Pane] = deque(maxlen=config.panes.keep)
         self.reference: Reference | None = None
         self._test: SkewTest | None = None
+        self._sums = SpanSums(config.skew.spans)
 
     def use(self, reference: Reference) -> None:
         """Compare with another reference from now on; closed panes of another layout are let go.
@@ -74,12 +76,21 @@ class Assessor:
         -------
         ClosedPane
             The pane, what is wrong with it, and what is wanted.
+
+        Raises
+        ------
+        LayoutMismatchError
+            The pane was counted with another layout than the reference.
         """
+        report = None
+        if self.reference is not None:
+            fingerprint = self.reference.layout.fingerprint
+            if pane.layout != fingerprint:
+                raise LayoutMismatchError(fingerprint, pane.layout)
+            report = self._calibrated(self.reference).report_counts(
+                self._sums.add(pane, self.closed)
+            )
         self.closed.append(pane)
-        kept = list(self.closed)
-        test = self._calibrated()
-        spans = {n: merge(kept[-n:]) for n in test.spans if len(kept) >= n} if test else {}
-        report = test.report(spans) if test else None
         signals = Signals(
             error_fraction=pane.error_fraction,
             value_skew=report.ratio("feature") if report else 0.0,
@@ -99,9 +110,9 @@ class Assessor:
             actions=actions,
         )
 
-    def _calibrated(self) -> SkewTest | None:
+    def _calibrated(self, reference: Reference) -> SkewTest:
         """Make the test when the first pane needs it: calibration takes a moment."""
-        if self._test is None and self.reference is not None:
+        if self._test is None:
             events = self.config.panes.events if self.config.panes.seconds is None else None
-            self._test = SkewTest(self.reference, self.config.skew, pane_events=events)
+            self._test = SkewTest(reference, self.config.skew, pane_events=events)
         return self._test

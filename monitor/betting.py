@@ -12,14 +12,19 @@ c is at least c (Shin, Ramdas and Rinaldo 2023, New England Journal of Statistic
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from monitor.arrays import FloatArray
 
 BETS = 8
-_BETS_SHARE = np.geomspace(0.02, 0.9, BETS)
+_BETS_SHARE = np.geomspace(0.02, 0.9, BETS)[:, np.newaxis]
+# Multiples of 2^-36 below 2^16 add up without rounding, and so alike however losses come in
+# batches; so many gains at once, each below 32, stay below that.
+_GRID = 2.0**36
+_TOGETHER = 2048
+_MARGIN = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class BettingState:
     mean
         The largest mean that is no change, in (0, 1).
     stakes
-        Logs of the stakes, one a bet, never below 0 between losses.
+        Logs of the stakes, one a bet, never below 0 between losses; multiples of 2^-36.
     began, began_time
         Number, and event time in seconds, of the last loss before each stake began to grow.
     seen
@@ -98,34 +103,55 @@ def bet(
     (199, True, True)
     """
     x = np.asarray(losses, dtype=np.float64)
-    if not len(x):
-        return state, None, 0
-    gains = np.log1p(_BETS_SHARE / state.mean * (x[:, None] - state.mean))
-    stakes = np.empty_like(gains)
-    last = start = np.array(state.stakes)
-    # One by one, so that batches of any size give the same floats; each is put back to 0.
-    for at, gain in enumerate(gains):
-        last = np.maximum(last + gain, 0.0, out=stakes[at])
-    before = np.vstack([start, stakes[:-1]])
-    evidence = np.logaddexp.reduce(before + gains, axis=1) - np.log(BETS)
-    crossed = np.flatnonzero(evidence >= np.log(threshold))
+    rise, used = None, 0
+    while rise is None and used < len(x):
+        some = slice(used, used + _TOGETHER)
+        state, rise, taken = _bet(state, x[some], times[some], np.log(threshold))
+        used += taken
+    return state, rise, used
+
+
+def _bet(
+    state: BettingState, x: FloatArray, times: FloatArray, wanted: float
+) -> tuple[BettingState, Rise | None, int]:
+    """Bet on at least one loss, up to the first at which the log of the mixture is as wanted."""
+    sums = np.empty((BETS, len(x) + 1))
+    sums[:, 0] = state.stakes
+    sums[:, 1:] = np.log1p(_BETS_SHARE / state.mean * (x - state.mean))
+    # Rounded down, so that the stakes stay below a supermartingale.
+    np.floor(sums * _GRID, out=sums)
+    sums /= _GRID
+    np.cumsum(sums, axis=1, out=sums)
+    # A stake that is put back to 0 is its sum of gains less the lowest one so far (Lindley 1952,
+    # Mathematical Proceedings of the Cambridge Philosophical Society 48).
+    lowest = np.minimum(np.minimum.accumulate(sums, axis=1), 0.0)
+    stakes = sums[:, 1:] - lowest[:, :-1]
+    # The mixture is at most the largest stake: only where that is large need it be known.
+    near = np.flatnonzero(stakes.max(axis=0) >= wanted - _MARGIN)
+    crossed = near[_evidence(stakes[:, near]) >= wanted]
     used = int(crossed[0]) + 1 if len(crossed) else len(x)
     began, began_time = list(state.began), list(state.began_time)
-    for at in range(BETS):
-        resets = np.flatnonzero(stakes[:used, at] == 0.0)
-        if len(resets):
-            began[at] = state.seen + int(resets[-1]) + 1
-            began_time[at] = float(times[resets[-1]])
-    after = replace(
-        state,
-        stakes=tuple(stakes[used - 1].tolist()),
+    back = stakes[:, :used] <= 0.0
+    resets = used - 1 - np.argmax(back[:, ::-1], axis=1)
+    for at in np.flatnonzero(back.any(axis=1)).tolist():
+        began[at] = state.seen + int(resets[at]) + 1
+        began_time[at] = float(times[resets[at]])
+    last = stakes[:, used - 1]
+    after = BettingState(
+        mean=state.mean,
+        stakes=tuple(np.maximum(last, 0.0).tolist()),
         began=tuple(began),
         began_time=tuple(began_time),
         seen=state.seen + used,
-        evidence=max(0.0, float(evidence[used - 1])),
+        evidence=max(0.0, float(_evidence(last))),
     )
     if not len(crossed):
         return after, None, used
-    best = int(np.argmax(before[used - 1] + gains[used - 1]))
+    best = int(np.argmax(last))
     rise = Rise(after.seen, float(times[used - 1]), began[best], began_time[best])
     return after, rise, used
+
+
+def _evidence(stakes: FloatArray) -> FloatArray:
+    """Give the log of the mixture of stakes whose logs are given, shape (BETS, ...)."""
+    return np.asarray(np.logaddexp.reduce(stakes, axis=0) - np.log(BETS))

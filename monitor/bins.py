@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from monitor.arrays import FloatArray, IntArray
+from monitor.arrays import CodeArray, FloatArray, IntArray
 from monitor.columns import MISSING, NOT_FINITE, WRONG_TYPE, Column
 from monitor.schema import Feature
 
@@ -66,11 +66,6 @@ def _counted(cells: IntArray, ends: IntArray, size: int) -> IntArray:
     return np.stack([np.bincount(part, minlength=size + 2) for part in np.split(cells, ends)])
 
 
-def _part(column: Column, start: int, stop: int) -> Column:
-    codes = column.codes[start:stop] if column.codes is not None else None
-    return Column(column.values[start:stop], codes)
-
-
 @dataclass(frozen=True)
 class NumericBins:
     """Bins of equal mass in the reference; a value with a bin's mass or more has its own.
@@ -110,22 +105,49 @@ class NumericBins:
 
     def counts(self, column: Column) -> IntArray:
         """Count the cells of a column; shape (size + 2,)."""
-        # To sort and then look up the few edges is faster than to look up every value.
-        below = np.sort(column.values).searchsorted(self._edges, side="right")
-        missing = unusable = 0
-        if column.codes is not None:
-            missing = int(np.count_nonzero(column.codes == MISSING))
-            unusable = int(
-                np.count_nonzero((column.codes == WRONG_TYPE) | (column.codes == NOT_FINITE))
-            )
-        own = len(column.values) - missing - unusable
-        counts = np.diff(below, prepend=0, append=own)
-        return np.append(counts, [missing, unusable]).astype(np.int64)
+        counts = np.zeros(self.size + 2, dtype=np.int64)
+        values = np.sort(np.asarray(column.values, dtype=np.float64))
+        self.count_sorted(values, column.codes, slice(None), counts)
+        return counts
 
     def reference_counts(self, column: Column, ends: IntArray) -> IntArray:
         """Count the column these bins were made from, in parts; shape (parts, size + 2)."""
-        bounds = [0, *ends.tolist(), len(column.values)]
-        return np.stack([self.counts(_part(column, *pair)) for pair in pairwise(bounds)])
+        values = np.array(column.values, dtype=np.float64)
+        bounds = [0, *ends.tolist(), len(values)]
+        counts = np.zeros((len(bounds) - 1, self.size + 2), dtype=np.int64)
+        for into, (start, stop) in zip(counts, pairwise(bounds), strict=True):
+            part = values[start:stop]
+            part.sort()
+            self.count_sorted(part, column.codes, slice(start, stop), into)
+        return counts
+
+    def count_sorted(
+        self, values: FloatArray, codes: CodeArray | None, rows: slice, into: IntArray
+    ) -> None:
+        """Count values that are in order already.
+
+        To sort and then look up the few edges is faster than to look up every value.
+
+        Parameters
+        ----------
+        values
+            Increasing, NaN last.
+        codes, rows
+            The column's verdicts, and the rows that the values come from.
+        into
+            Zeros of shape (size + 2,), which the counts are put into.
+        """
+        own = len(values)
+        if codes is not None:
+            some = codes[rows]
+            into[-2] = np.count_nonzero(some == MISSING)
+            into[-1] = np.count_nonzero((some == WRONG_TYPE) | (some == NOT_FINITE))
+            own -= int(into[-2] + into[-1])
+        below = values.searchsorted(self._edges, side="right")
+        last = len(below)
+        into[:last] = below
+        into[last] = own
+        into[1 : last + 1] -= below
 
     def label(self, cell: int) -> str:
         """Name a cell for people."""
@@ -280,24 +302,28 @@ def fit_bins(column: Column, feature: Feature, *, bins: int = 32, categories: in
     if feature.type == "any":
         return PresenceBins()
     values = np.asarray(column.values, dtype=np.float64)
-    values = values[np.isfinite(values)]
-    return _fit_numbers(values, bins) if len(values) else PresenceBins()
+    if len(values) > FIT_ROWS_MAX:
+        values = values[np.isfinite(values)]
+        some = np.linspace(0, len(values) - 1, min(FIT_ROWS_MAX, len(values)))
+        values = values[some.astype(np.int64)]
+    values = np.sort(values)
+    # What is not finite lies at the ends.
+    first, last = values.searchsorted(-np.inf, side="right"), values.searchsorted(np.inf)
+    return _fit_numbers(values[first:last], bins) if last > first else PresenceBins()
 
 
 def _fit_numbers(values: FloatArray, bins: int) -> NumericBins:
-    if len(values) > FIT_ROWS_MAX:
-        values = values[np.linspace(0, len(values) - 1, FIT_ROWS_MAX).astype(np.int64)]
-    values = np.sort(values)
+    """Fit bins to finite values in order."""
     total = len(values)
-    at = np.ceil(np.arange(1, bins) * total / bins).astype(np.int64) - 1
-    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
-    runs = np.diff(np.r_[starts, total])
-    heavy = values[starts[runs >= max(2.0, total / bins)]]
-    edges = np.unique(np.r_[values[at[at >= 0]], heavy, np.nextafter(heavy, -np.inf)])
+    at = -(-np.arange(1, bins) * total // bins) - 1
+    # A value is heavy where it is still the same so many places further on.
+    further = max(2, -(-total // bins)) - 1
+    heavy = values[further:][values[further:] == values[: total - further]]
+    edges = np.unique(np.concatenate([values[at[at >= 0]], heavy, np.nextafter(heavy, -np.inf)]))
     if edges[-1] == values[-1] and (not len(heavy) or heavy[-1] != values[-1]):
         edges = edges[:-1]
-    edges = edges[np.isfinite(edges)]
-    bounds = np.r_[0, values.searchsorted(edges, side="right"), total]
+    edges = edges[np.isfinite(edges)] + 0.0  # which makes -0 a 0
+    bounds = np.concatenate([[0], values.searchsorted(edges, side="right"), [total]])
     return NumericBins(tuple(edges.tolist()), _centres(values, bounds))
 
 

@@ -62,6 +62,15 @@ class _Table:
     mean: FloatArray
     variance: FloatArray
 
+    def critical(self, level: float) -> FloatArray:
+        """Give the scaled distance that is passed with a given chance; shape (columns,)."""
+        wanted = np.log(level)
+        left = np.clip((self.log_p > wanted).sum(axis=-1) - 1, 0, POINTS - 2)
+        low, high = _take(self.log_p, left), _take(self.log_p, left + 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part = np.where(low > high, (low - wanted) / (low - high), 1.0)
+        return np.asarray((left + np.maximum(part, 0.0)) * self.step)
+
 
 @dataclass(slots=True)
 class Calibration:
@@ -85,6 +94,9 @@ class Calibration:
     _centres: FloatArray = field(init=False)
     _tables: dict[tuple[int, int], _Table] = field(init=False, default_factory=dict)
     _gathered: dict[bytes, _Table] = field(init=False, default_factory=dict)
+    _criticals: dict[tuple[float, tuple[int, ...], bytes], FloatArray] = field(
+        init=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         layout = self.reference.layout
@@ -149,20 +161,29 @@ class Calibration:
         level
             The chance.
         sizes
-            Values in the span, shape (columns, tests).
+            Values in the span, shape (..., columns, tests).
 
         Returns
         -------
         array
             Same shape; infinite where a test does not apply.
         """
-        table = self._gather(sizes)
-        wanted = np.log(level)
-        left = np.clip((table.log_p > wanted).sum(axis=-1) - 1, 0, POINTS - 2)
-        low, high = _take(table.log_p, left), _take(table.log_p, left + 1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            part = np.where(low > high, (low - wanted) / (low - high), 1.0)
-        return np.where(self.applies, (left + np.maximum(part, 0.0)) * table.step, np.inf)
+        keys = _keys(sizes)
+        known = level, keys.shape, keys.tobytes()
+        if known in self._criticals:
+            return self._criticals[known]
+        result = np.full(keys.shape, np.inf)
+        for test in (WASSERSTEIN, JS):
+            own, here = keys[..., test], result[..., test]
+            for key in np.unique(own[..., self.applies[:, test]]).tolist():
+                found = np.where(
+                    self.applies[:, test], self._table(test, key).critical(level), np.inf
+                )
+                np.copyto(here, found, where=own == key)
+        if len(self._criticals) >= _GATHERED_MAX:
+            self._criticals.clear()
+        self._criticals[known] = result
+        return result
 
     def moments(self, sizes: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Give mean and variance of the squared scaled distance of an unchanged column.
@@ -182,7 +203,7 @@ class Calibration:
 
     def _gather(self, sizes: FloatArray) -> _Table:
         """Give for each column and test the table of its own size."""
-        keys = np.round(2.0 * np.log2(np.maximum(sizes, 16.0))).astype(np.int64)
+        keys = _keys(sizes)
         if keys.tobytes() in self._gathered:
             return self._gathered[keys.tobytes()]
         shape = keys.shape
@@ -237,6 +258,11 @@ class Calibration:
             table.mean[columns] = mean
             table.variance[columns] = np.trapezoid(4.0 * x**3 * p, dx=step, axis=1) - mean**2
         return table
+
+
+def _keys(sizes: FloatArray) -> IntArray:
+    """Give each size the number of its table."""
+    return np.asarray(np.round(2.0 * np.log2(np.maximum(sizes, 16.0))).astype(np.int64))
 
 
 def _take(log_p: FloatArray, at: IntArray) -> FloatArray:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from monitor.anomalies import Anomaly, event_severity, shorten
 from monitor.arrays import CodeArray, FloatArray
+from monitor.floats import floats, floats_of_rows
 from monitor.schema import Feature, Schema
 
 OK, MISSING, WRONG_TYPE, NOT_FINITE, OUT_OF_RANGE, OUT_OF_DOMAIN = range(6)
@@ -78,6 +78,41 @@ def extract(events: Rows, names: Sequence[str]) -> dict[str, list[Any]]:
     return {name: [event.get(name) for event in events] for name in names}
 
 
+def check_rows(events: Rows, features: Sequence[Feature]) -> dict[str, Column] | None:
+    """Check rows in which every field is a declared one and a float, all columns at once.
+
+    Parameters
+    ----------
+    events
+        A batch of mappings.
+    features
+        The declarations.
+
+    Returns
+    -------
+    dict or None
+        By name; None where the rows are not like that, so that each column is to be checked, and
+        fields that nobody declared to be looked for.
+
+    Examples
+    --------
+    >>> check_rows([{"a": 1.5}], [Feature("a", "float")])["a"].values.tolist()
+    [1.5]
+    """
+    if not all(feature.type == "float" for feature in features):
+        return None
+    numbers = floats_of_rows(events, [feature.name for feature in features])
+    if numbers is None:
+        return None
+    lows, highs = numbers.min(axis=1).tolist(), numbers.max(axis=1).tolist()
+    return {
+        feature.name: Column(values, None)
+        if _within(low, high, feature)
+        else _check_numbers(values, feature, None)
+        for values, low, high, feature in zip(numbers, lows, highs, features, strict=True)
+    }
+
+
 def unexpected(events: Rows, schema: Schema) -> dict[int, list[str]]:
     """Find the fields that a schema does not know.
 
@@ -135,11 +170,15 @@ def check(values: Sequence[Any] | np.ndarray[Any, Any], feature: Feature) -> Col
         if kind in "iu" and feature.numeric:
             return _check_numbers(values.astype(np.float64), feature, None)
         if kind == "f" and feature.type == "float":
+            numbers, codes = np.ascontiguousarray(values, dtype=np.float64), None
             # An array of floats has no other way to say that a value is missing.
-            absent = np.isnan(values)
-            codes = absent.astype(np.uint8) * np.uint8(MISSING) if absent.any() else None
-            return _check_numbers(values.astype(np.float64), feature, codes)
+            if len(numbers) and np.isnan(numbers.min()):
+                codes = np.isnan(numbers).astype(np.uint8) * np.uint8(MISSING)
+            return _check_numbers(numbers, feature, codes)
         values = list(values.tolist())
+    found = floats([values]) if feature.type == "float" else None
+    if found is not None:
+        return _check_numbers(found[0], feature, None)
     types = set(map(type, values))
     nulls = type(None) in types
     types.discard(type(None))
@@ -221,21 +260,32 @@ def _check_numbers(
 ) -> Column:
     if not len(numbers):
         return Column(numbers, None)
-    low, high = numbers.min(), numbers.max()
-    finite = -math.inf < low and high < math.inf
+    low, high = float(numbers.min()), float(numbers.max())
+    if codes is None and _within(low, high, feature):
+        return Column(numbers, None)
     minimum = -math.inf if feature.minimum is None else feature.minimum
     maximum = math.inf if feature.maximum is None else feature.maximum
-    if finite and low >= minimum and high <= maximum and codes is None:
-        return Column(numbers, None)
-    if codes is None:
-        codes = np.zeros(len(numbers), dtype=np.uint8)
     with np.errstate(invalid="ignore"):
         beyond = (numbers < minimum) | (numbers > maximum)
+    if codes is None and math.isfinite(low) and math.isfinite(high):
+        return Column(numbers, beyond.astype(np.uint8) * np.uint8(OUT_OF_RANGE))
+    if codes is None:
+        codes = np.zeros(len(numbers), dtype=np.uint8)
     bad = ~np.isfinite(numbers) & (codes == OK)
     codes[beyond & (codes == OK)] = OUT_OF_RANGE
     codes[bad] = NOT_FINITE
     numbers = np.where(np.isfinite(numbers), numbers, np.nan)
     return Column(numbers, codes if codes.any() else None, coerced)
+
+
+def _within(low: float, high: float, feature: Feature) -> bool:
+    """Say whether numbers between these are finite and within the bounds."""
+    return (
+        -math.inf < low
+        and high < math.inf
+        and (feature.minimum is None or low >= feature.minimum)
+        and (feature.maximum is None or high <= feature.maximum)
+    )
 
 
 def _check_strings(
@@ -249,53 +299,6 @@ def _check_strings(
             outside = np.fromiter((value in off for value in values), np.bool_, len(values))
             codes[outside & (codes == OK)] = OUT_OF_DOMAIN
     return Column(values, codes if codes is not None and codes.any() else None, coerced)
-
-
-def anomaly_of(code: int, value: Any, feature: Feature, schema: Schema) -> Anomaly | None:
-    """Describe the verdict on one value.
-
-    Parameters
-    ----------
-    code
-        An index into `CODES`, not `OK`.
-    value
-        The value as it came.
-    feature
-        Its declaration.
-    schema
-        For the severities.
-
-    Returns
-    -------
-    Anomaly or None
-        None where the verdict is of no interest: a missing optional value, or an ignored kind.
-
-    Examples
-    --------
-    >>> feature = Feature("a", "int")
-    >>> print(anomaly_of(WRONG_TYPE, "x", feature, Schema((feature,))))
-    wrong_type in "a": found 'x', expected int
-    """
-    if code == MISSING and not feature.required:
-        return None
-    kind = "missing_feature" if code == MISSING else CODES[code]
-    severity = event_severity(
-        schema, kind, inferred=code == OUT_OF_RANGE and feature.bounds_inferred
-    )
-    if severity == "ignore":
-        return None
-    return Anomaly(kind, feature.name, severity, shorten(value), _expected(code, feature))
-
-
-def _expected(code: int, feature: Feature) -> str:
-    if code == OUT_OF_RANGE:
-        low = "-inf" if feature.minimum is None else f"{feature.minimum:g}"
-        return f"{low} to {'inf' if feature.maximum is None else f'{feature.maximum:g}'}"
-    if code == OUT_OF_DOMAIN:
-        return f"one of {len(feature.domain or ())} categories"
-    if code == NOT_FINITE:
-        return "a finite number"
-    return feature.type if feature.type != "any" else "a value"
 
 
 def row_count(events: Rows | Columns) -> int:

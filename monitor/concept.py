@@ -59,6 +59,7 @@ class ConceptMonitor:
         self, config: ConceptConfig | None = None, detector: LossDetector | None = None
     ) -> None:
         self.config = config or ConceptConfig()
+        self._budget = self.config.budget
         name = self.config.detector
         if detector is None and name is not None:
             detector = LossDetector(name, self.config.binary_above)
@@ -67,7 +68,7 @@ class ConceptMonitor:
         self._betting: BettingState | None = None
         self._scale = 1.0
         self._worst = 0.0
-        self._times: list[float] = []
+        self._times = np.zeros(0)
         self.level = 0.0
 
     def fit(self, losses: Sequence[float] | FloatArray) -> ConceptMonitor:
@@ -137,9 +138,9 @@ class ConceptMonitor:
                     self.fit(self._learning)
                 continue
             scaled = np.minimum(x / self._scale, 1.0)
-            state, rise, used = bet(self._betting, scaled, when, 1.0 / self.config.budget)
+            state, rise, used = bet(self._betting, scaled, when, 1.0 / self._budget)
             self._betting = state
-            self.level = state.evidence / -log(self.config.budget)
+            self.level = state.evidence / -log(self._budget)
             if rise is not None:
                 since = rise.since_time if rise.since else float(when[0])
                 found.append(ConceptDrift("betting", rise.at_time, since, rise.at - rise.since))
@@ -151,11 +152,15 @@ class ConceptMonitor:
         if self.detector is None or not len(x):
             return []
         found = []
-        times = [*self._times, *when.tolist()]
+        times = np.concatenate([self._times, when])
         for at, width in self.detector.update(x):
             now = len(self._times) + at
             since = max(0, now - width)
-            found.append(ConceptDrift(self.detector.name, times[now], times[since], now - since))
+            found.append(
+                ConceptDrift(
+                    self.detector.name, float(times[now]), float(times[since]), now - since
+                )
+            )
             self._worst = 1.0
         self._times = times[-_TIMES_KEPT:]
         if self.detector.warning:
@@ -171,7 +176,7 @@ class ConceptMonitor:
         """Give the state as plain data; the River detector, which has no such form, is left out."""
         stored = _Stored(
             self._learning, self._scale, self._betting, self.level, self._worst,
-            self._times,
+            self._times.tolist(),
         )  # fmt: skip
         data: dict[str, Any] = msgspec.to_builtins(stored)
         return data
@@ -211,7 +216,7 @@ class ConceptMonitor:
         monitor._betting = stored.betting
         monitor.level = stored.level
         monitor._worst = stored.worst
-        monitor._times = stored.times
+        monitor._times = np.array(stored.times, dtype=np.float64)
         return monitor
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import isnan
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from monitor.anomalies import Anomaly, event_severity, shorten
 from monitor.arrays import BoolArray, FloatArray, IntArray
 from monitor.bins import Bins
+from monitor.cells import BatchCells
 from monitor.columns import (
     CODES,
     MISSING,
@@ -21,8 +23,8 @@ from monitor.columns import (
     Column,
     Columns,
     Rows,
-    anomaly_of,
     check,
+    check_rows,
     extract,
     row_count,
     unexpected,
@@ -30,6 +32,7 @@ from monitor.columns import (
 from monitor.layout import Layout, Role
 from monitor.panes import SKETCH_BITS, Pane
 from monitor.schema import Feature, Schema
+from monitor.verdicts import anomaly_of
 
 UNEXPECTED_SHOWN_MAX = 8
 
@@ -85,17 +88,23 @@ def check_batch(events: Rows | Columns, schema: Schema) -> CheckedBatch:
 'unexpected_feature in "y": found 1, expected no such field']
     """
     raw: Mapping[str, Any]
+    clean = None if isinstance(events, Mapping) else check_rows(events, schema.features)
+    if clean is not None and not isinstance(events, Mapping):
+        batch = CheckedBatch(len(events), clean, np.zeros(len(events), dtype=np.bool_))
+        for feature in schema.features:
+            _note(batch, partial(_value, events, feature.name), feature, schema)
+        return batch
     if isinstance(events, Mapping):
         rows = row_count(events)
-        raw = {name: events.get(name, [None] * rows) for name in schema.names}
+        nothing = [None] * rows
+        raw = {name: events.get(name, nothing) for name in schema.names}
     else:
         rows, raw = len(events), extract(events, schema.names)
     batch = CheckedBatch(rows, {}, np.zeros(rows, dtype=np.bool_))
     for feature in schema.features:
         values = raw[feature.name]
         column = batch.columns[feature.name] = check(values, feature)
-        if column.codes is not None:
-            _note(batch, column, values, feature, schema)
+        _note(batch, values.__getitem__, feature, schema)
         if column.coerced:
             batch.marks["coerced", feature.name] = _coerced_rows(column, values)
     _note_unexpected(batch, events, schema)
@@ -113,19 +122,26 @@ def _coerced_rows(column: Column, values: Sequence[Any]) -> BoolArray:
     return np.asarray(good & np.array(changed, dtype=np.bool_))
 
 
+def _value(events: Rows, name: str, row: int) -> Any:
+    return events[row][name]
+
+
 def _note(
-    batch: CheckedBatch, column: Column, values: Any, feature: Feature, schema: Schema
+    batch: CheckedBatch, value_of: Callable[[int], Any], feature: Feature, schema: Schema
 ) -> None:
-    codes = column.codes
+    """Note what is wrong with a feature, whose value in each row is asked for where needed."""
+    codes = batch.columns[feature.name].codes
     if codes is None:
         return
-    for code in np.unique(codes[codes != OK]).tolist():
+    for code in np.flatnonzero(np.bincount(codes)).tolist():
+        if code == OK:
+            continue
         where = codes == code
         batch.marks[CODES[code], feature.name] = where
         if code == MISSING and not feature.required:
             continue
         for row in np.flatnonzero(where).tolist():
-            anomaly = anomaly_of(code, values[row], feature, schema)
+            anomaly = anomaly_of(code, value_of(row), feature, schema)
             if anomaly is None:
                 break
             batch.anomalies.setdefault(row, []).append(anomaly)
@@ -216,8 +232,8 @@ def usable(column: Column, bins: Bins) -> Column:
 
 def batch_cells(
     layout: Layout, batch: CheckedBatch, extra: Mapping[tuple[Role, str], Column]
-) -> IntArray:
-    """Give the cells of all columns of a batch, as positions in a pane's counts.
+) -> BatchCells:
+    """Give the cells of all columns of a batch.
 
     Parameters
     ----------
@@ -226,41 +242,16 @@ def batch_cells(
 
     Returns
     -------
-    array
-        Shape (columns counted, rows).
+    BatchCells
+        From which any stretch of the batch is counted.
     """
-    cells = [
-        layout.offsets[at] + layout.columns[at].bins.cells(values)
-        for at, values in columns_of(layout, batch, extra)
-    ]
-    return np.stack(cells) if cells else np.zeros((0, batch.rows), dtype=np.int64)
-
-
-def batch_counts(
-    layout: Layout, batch: CheckedBatch, extra: Mapping[tuple[Role, str], Column]
-) -> IntArray:
-    """Count all columns of a batch as one stretch.
-
-    Parameters
-    ----------
-    layout, batch, extra
-        As for `columns_of`.
-
-    Returns
-    -------
-    array
-        Shape (cells,).
-    """
-    counts = np.zeros(layout.cells, dtype=np.int64)
-    for at, values in columns_of(layout, batch, extra):
-        counts[layout.offsets[at] : layout.offsets[at + 1]] = layout.columns[at].bins.counts(values)
-    return counts
+    return BatchCells(layout, columns_of(layout, batch, extra))
 
 
 def pane_of(
     layout: Layout,
     batch: CheckedBatch,
-    cells: IntArray,
+    cells: BatchCells,
     times: FloatArray,
     stretch: slice,
     sketches: Mapping[str, IntArray],
@@ -297,7 +288,7 @@ def pane_of(
         errors=int(np.count_nonzero(batch.errors[stretch])),
         first=float(some.min()),
         last=float(some.max()),
-        counts=np.bincount(cells[:, stretch].ravel(), minlength=layout.cells),
+        counts=cells.counts(stretch),
         tallies=tallies,
         sketches={name: _bit_set(bits[stretch]) for name, bits in sketches.items()},
     )

@@ -21,7 +21,7 @@ _MAKERS: dict[DetectorName, Callable[[], Any]] = {
     "KSWIN": lambda: drift.KSWIN(seed=0),
 }
 _BINARY = ("DDM", "EDDM", "HDDM_A", "HDDM_W")
-_RECENT = 0.02
+_YOUNG = 50
 
 
 class LossDetector:
@@ -37,7 +37,8 @@ class LossDetector:
     Notes
     -----
     ADWIN and KSWIN also see falls. These are told apart by an exponentially weighted mean of the
-    last losses against the mean of all. The object pickles with the model, as River's own do;
+    last losses, each a 50th, against the mean of all since the last detection; fewer than 50 losses
+    are no rise. The object pickles with the model, as River's own do;
     its state has no other form.
 
     Examples
@@ -53,7 +54,7 @@ class LossDetector:
         self.river = _MAKERS[name]()
         self.warning = False
         self._count = 0
-        self._mean = 0.0
+        self._total = 0.0
         self._recent = 0.0
 
     def update(self, losses: Sequence[float] | FloatArray) -> list[tuple[int, int]]:
@@ -71,17 +72,36 @@ class LossDetector:
             ADWIN's window, which holds what came after the change; 0 for the others. `warning`
             then says whether any warned.
         """
-        found: list[tuple[int, int]] = []
-        binary = self.name in _BINARY
+        values = np.asarray(losses, dtype=np.float64).tolist()
+        given = [loss > self.binary_above for loss in values] if self.name in _BINARY else values
+        river, update = self.river, self.river.update
+        warns = hasattr(river, "warning_detected")
         self.warning = False
-        for at, loss in enumerate(np.asarray(losses, dtype=np.float64).tolist()):
-            self._count += 1
-            self._mean += (loss - self._mean) / self._count
-            self._recent += (loss - self._recent) * max(_RECENT, 1.0 / self._count)
-            self.river.update(loss > self.binary_above if binary else loss)
-            self.warning |= bool(getattr(self.river, "warning_detected", False))
-            if self.river.drift_detected:
-                if self._recent > self._mean:
-                    found.append((at, int(getattr(self.river, "width", 0))))
-                self._count, self._mean, self._recent = 1, loss, loss
+        found: list[tuple[int, int]] = []
+        start = 0
+        for at, loss in enumerate(given):
+            update(loss)
+            if warns:
+                self.warning |= river.warning_detected
+            if river.drift_detected:
+                self._follow(values[start : at + 1])
+                if self._recent > self._total / self._count:
+                    found.append((at, int(getattr(river, "width", 0))))
+                self._count, self._total, self._recent = 1, values[at], values[at]
+                start = at + 1
+        self._follow(values[start:])
         return found
+
+    def _follow(self, losses: list[float]) -> None:
+        """Take losses into the mean of all and that of the last, one by one and so alike."""
+        count, total, recent = self._count, self._total, self._recent
+        young = max(0, _YOUNG - count)
+        for loss in losses[:young]:
+            count += 1
+            total += loss
+            recent = total / count
+        rest, share = losses[young:], 1.0 / _YOUNG
+        for loss in rest:
+            total += loss
+            recent += (loss - recent) * share
+        self._count, self._total, self._recent = count + len(rest), total, recent

@@ -10,7 +10,7 @@ import numpy as np
 from monitor.bins import Bins, fit_bins
 from monitor.columns import Column, Columns, Rows, check
 from monitor.config import MonitorConfig
-from monitor.counting import batch_counts, check_batch
+from monitor.counting import batch_cells, check_batch
 from monitor.infer import infer_feature
 from monitor.layout import ColumnLayout, Layout, Role
 from monitor.panes import Pane
@@ -134,7 +134,8 @@ def compare_rows(
     """
     batch = check_batch(rows, schema)
     layout = reference.layout
-    counts = batch_counts(layout, batch, prediction_column(layout, predictions))
+    cells = batch_cells(layout, batch, prediction_column(layout, predictions))
+    counts = cells.counts(slice(0, batch.rows))
     pane = Pane(layout.fingerprint, events=batch.rows, counts=counts)
     test = SkewTest(reference, config.skew, spans=(0,), pane_events=batch.rows)
     return test.report({0: pane})

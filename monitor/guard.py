@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 PANES_LEAST = 8
 _SIGNIFICANT = 3.5
+_CELLS_MAX = 200_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Guard:
     """How far thresholds are raised, by span; arrays of shape (columns, tests).
 
@@ -46,6 +47,15 @@ class Guard:
         return cls(
             {span: np.zeros(shape) for span in spans}, {span: np.ones(shape) for span in spans}
         )
+
+    def stacked(
+        self, spans: tuple[int, ...], shape: tuple[int, ...]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Give inflation and least of some spans as arrays of shape (spans, columns, tests)."""
+        if not spans:
+            return np.ones(shape), np.zeros(shape)
+        inflation = np.stack([self.inflation[span] for span in spans])
+        return inflation, np.stack([self.least[span] for span in spans])
 
     @classmethod
     def of(cls, test: SkewTest, spans: tuple[int, ...]) -> Guard:
@@ -87,17 +97,18 @@ class Guard:
 
 def _scaled(test: SkewTest, parts: list[np.ndarray]) -> tuple[FloatArray, FloatArray]:
     """Give the scaled distances of the parts, shape (parts, columns, tests), and a usual size."""
-    scaled, sizes = [], []
-    for part in parts:
-        found, inside, rest = test.held_out(part)
-        unit = test.calibration.scale(inside) / np.sqrt(
-            np.maximum(effective_size(test.calibration.sizes, inside), 1.0)
-        )
-        enough = np.minimum(inside, rest) >= test.config.min_values
-        scaled.append(np.where(enough, np.nan_to_num(found) * unit * np.sqrt(
-            effective_size(rest, inside)), 0.0))  # fmt: skip
-        sizes.append(inside)
-    return np.stack(scaled), np.median(np.stack(sizes), axis=0)
+    some = max(1, _CELLS_MAX // max(1, len(parts[0])))
+    found, inside, rest = (
+        np.concatenate(all_of)
+        for all_of in zip(*(test.held_out(np.stack(parts[at : at + some]))
+                            for at in range(0, len(parts), some)), strict=True)
+    )  # fmt: skip
+    unit = test.calibration.scale(inside) / np.sqrt(
+        np.maximum(effective_size(test.calibration.sizes, inside), 1.0)
+    )
+    enough = np.minimum(inside, rest) >= test.config.min_values
+    scaled = np.nan_to_num(found) * unit * np.sqrt(effective_size(rest, inside))
+    return np.where(enough, scaled, 0.0), np.median(inside, axis=0)
 
 
 def _inflation(test: SkewTest, scaled: FloatArray, sizes: FloatArray) -> FloatArray:

@@ -129,8 +129,11 @@ def infer_feature(
     minimum = maximum = None
     if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
         kind: FeatureType = "float" if values.dtype.kind == "f" else "int"
+        values = np.ascontiguousarray(values)
         missing = np.isnan(values)
-        finite = values[np.isfinite(values)]
+        finite = values
+        if missing.any() or not np.isfinite([values.min(initial=0), values.max(initial=0)]).all():
+            finite = values[np.isfinite(values)]
         minimum, maximum = (
             (finite.min().item(), finite.max().item()) if len(finite) else (None, None)
         )
@@ -185,6 +188,8 @@ def _infer_domain(present: list[str], categories_max: int) -> tuple[str, ...] | 
 def _missing_rate_max(missing: np.ndarray[Any, Any], panes: int) -> float | None:
     if len(missing) < panes or missing.all():
         return None
+    if not missing.any():
+        return 0.0
     rates = np.array([part.mean() for part in np.array_split(missing, panes)])
     return min(1.0, round(float(rates.mean() + 3 * rates.std(ddof=1)), 6))
 

@@ -16,6 +16,7 @@ from monitor.bins import Bins, CategoricalBins, NumericBins, PresenceBins
 from monitor.errors import DamagedError
 
 Role = Literal["feature", "prediction", "label"]
+ROLES: tuple[Role, ...] = ("feature", "prediction", "label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,12 @@ class Layout:
         return {(column.role, column.name): at for at, column in enumerate(self.columns)}
 
     @cached_property
+    def of_role(self) -> Mapping[Role, IntArray]:
+        """Positions of the columns with each role."""
+        roles = [column.role for column in self.columns]
+        return {role: np.flatnonzero([role == own for own in roles]) for role in ROLES}
+
+    @cached_property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits that differ where the bins differ."""
         return hashlib.sha256(self.to_bytes()).hexdigest()[:16]
@@ -129,8 +136,9 @@ class Layout:
             Shape (..., columns, 1 + widest column): missing first, own cells, zeros. Values that
             cannot be used are left out.
         """
-        with_zero = np.concatenate([counts, np.zeros((*counts.shape[:-1], 1), np.int64)], axis=-1)
-        return with_zero[..., self._padded].astype(np.float64)
+        with_zero = np.zeros((*counts.shape[:-1], self.cells + 1))
+        with_zero[..., :-1] = counts
+        return np.asarray(with_zero.take(self._padded, axis=-1))
 
     def to_bytes(self) -> bytes:
         """Write the layout as JSON; equal layouts give equal bytes."""

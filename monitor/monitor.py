@@ -156,7 +156,7 @@ class Monitor(Engine):
             events hold, nothing is raised.
         """
         rows = row_count(events)
-        numbers = range(self._seen, self._seen + rows)
+        numbers = np.arange(self._seen, self._seen + rows)
         when = np.asarray(numbers if times is None else times, dtype=np.float64)
         if self.recorder is None:
             return self._warm_up(events, when, predictions, now)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -12,7 +13,8 @@ import numpy as np
 from monitor.arrays import IntArray
 from monitor.errors import DamagedError, LayoutMismatchError
 
-_MAGIC = b"RVRP1"
+_MAGIC = b"RVRP2"
+_WIDTHS = (1, 2, 4, 8)
 SKETCH_BITS = 1 << 14
 
 
@@ -23,6 +25,7 @@ class _Stored(msgspec.Struct, array_like=True):
     late: int
     first: float
     last: float
+    width: int
     counts: bytes
     tallies: list[tuple[str, str, int]]
     sketches: list[tuple[str, bytes]]
@@ -138,8 +141,11 @@ class Pane:
         Returns
         -------
         bytes
-            A short header and a MessagePack array; counts are little-endian 64-bit integers.
+            A short header and a MessagePack array; counts are little-endian unsigned integers of
+            the fewest bytes (1, 2, 4 or 8) that hold the largest.
         """
+        bits = int(self.counts.max(initial=0)).bit_length()
+        width = next(width for width in _WIDTHS if bits <= 8 * width)
         stored = _Stored(
             layout=self.layout,
             events=self.events,
@@ -147,7 +153,8 @@ class Pane:
             late=self.late,
             first=float(self.first),
             last=float(self.last),
-            counts=self.counts.astype("<i8").tobytes(),
+            width=width,
+            counts=self.counts.astype(f"<u{width}").tobytes(),
             tallies=sorted((kind, name, n) for (kind, name), n in self.tallies.items() if n),
             sketches=sorted(
                 (name, bits.to_bytes(SKETCH_BITS // 8, "little"))
@@ -180,7 +187,9 @@ class Pane:
             raise DamagedError("pane", "it does not start as a pane does")
         try:
             stored = msgspec.msgpack.decode(data[len(_MAGIC) :], type=_Stored)
-            counts = np.frombuffer(stored.counts, dtype="<i8").astype(np.int64)
+            if stored.width not in _WIDTHS:
+                raise DamagedError("pane", f"counts of {stored.width} bytes")
+            counts = np.frombuffer(stored.counts, dtype=f"<u{stored.width}").astype(np.int64)
         except (msgspec.DecodeError, ValueError) as error:
             raise DamagedError("pane", str(error)) from error
         return cls(
@@ -229,3 +238,66 @@ def merge(panes: Iterable[Pane]) -> Pane:
     for pane in panes:
         total += pane
     return total
+
+
+class SpanSums:
+    """Counts summed over the last panes, as one pane after another closes.
+
+    Parameters
+    ----------
+    spans
+        How many panes to sum over; several lengths.
+
+    Examples
+    --------
+    >>> panes = [Pane(counts=np.array([n])) for n in (1, 10, 100)]
+    >>> sums, closed = SpanSums((1, 2)), deque[Pane](maxlen=64)
+    >>> for pane in panes:
+    ...     found = sums.add(pane, closed)
+    ...     closed.append(pane)
+    >>> {span: counts.tolist() for span, counts in found.items()}
+    {1: [100], 2: [110]}
+    """
+
+    def __init__(self, spans: Sequence[int]) -> None:
+        self._spans = spans
+        self._sums: dict[int, IntArray] = {}
+        self._latest: Pane | None = None
+
+    def add(self, pane: Pane, before: deque[Pane]) -> dict[int, IntArray]:
+        """Add a pane.
+
+        Parameters
+        ----------
+        pane
+            The one that closed.
+        before
+            The panes before it, oldest first; any others than those added so far may be there too.
+
+        Returns
+        -------
+        dict
+            By span the summed counts, shape (cells,), of those spans for which there are enough
+            panes among as many as `before` keeps.
+
+        Raises
+        ------
+        LayoutMismatchError
+            They were counted with different layouts.
+        """
+        follows = bool(before) and before[-1] is self._latest
+        if follows and before[-1].layout != pane.layout:
+            raise LayoutMismatchError(before[-1].layout, pane.layout)
+        self._latest = pane
+        there = len(before) + 1
+        if before.maxlen is not None:
+            there = min(there, before.maxlen)
+        for span in self._spans:
+            if follows:
+                self._sums[span] += pane.counts
+                if len(before) >= span:
+                    self._sums[span] -= before[-span].counts
+            else:
+                last = [*before, pane][-span:]
+                self._sums[span] = merge(last).counts.copy()
+        return {span: self._sums[span] for span in self._spans if there >= span}

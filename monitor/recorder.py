@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from monitor.arrays import FloatArray, IntArray
+from monitor.cells import BatchCells
 from monitor.config import PaneConfig
 from monitor.counting import CheckedBatch, pane_of
 from monitor.cutting import cut
@@ -53,7 +54,7 @@ class Recorder:
     def record(
         self,
         batch: CheckedBatch,
-        cells: IntArray,
+        cells: BatchCells,
         times: FloatArray,
         sketches: Mapping[str, IntArray],
     ) -> Iterator[Pane]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from monitor.layout import Role
+from monitor.layout import ROLES, Role
 
 Status = Literal["OK", "ALARM", "INSUFFICIENT"]
 
@@ -96,6 +96,22 @@ class Blame:
     alarm: bool
 
 
+class Findings(Protocol):
+    """What a report is made of, when it is asked for."""
+
+    def ratio(self, role: Role) -> float:
+        """Give the largest distance over threshold of the columns with a role; 0 for none."""
+
+    def ratios(self) -> dict[tuple[Role, str], float]:
+        """Give the largest distance over threshold of the columns that have enough values."""
+
+    def columns(self) -> tuple[ColumnSkew, ...]:
+        """Describe every column over every span."""
+
+    def blame(self) -> tuple[Blame, ...]:
+        """Order the columns, the most suspicious first."""
+
+
 @dataclass(frozen=True)
 class SkewReport:
     """All columns over all spans.
@@ -125,15 +141,42 @@ class SkewReport:
     level: float
     tests: int
 
+    @classmethod
+    def of(cls, findings: Findings, *, budget: float, level: float, tests: int) -> SkewReport:
+        """Make a report whose columns and order are described when they are first asked for.
+
+        Parameters
+        ----------
+        findings
+            The distances.
+        budget, level, tests
+            As above.
+
+        Returns
+        -------
+        SkewReport
+            Equal to one that was described at once.
+        """
+        report = cls.__new__(cls)
+        vars(report).update(_findings=findings, budget=budget, level=level, tests=tests)
+        return report
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in ("columns", "blame") or "_findings" not in vars(self):
+                raise AttributeError(name)
+            return vars(self).setdefault(name, getattr(self._findings, name)())
+
     @property
     def drifted(self) -> bool:
         """Whether any column is in alarm."""
-        return any(entry.alarm for entry in self.blame)
+        return any(self.ratio(role) >= 1.0 for role in ROLES)
 
     @property
     def alarms(self) -> tuple[str, ...]:
         """Names of the columns in alarm, the most suspicious first."""
-        return tuple(entry.name for entry in self.blame if entry.alarm)
+        return tuple(entry.name for entry in self.blame if entry.alarm) if self.drifted else ()
 
     @cached_property
     def by_column(self) -> Mapping[tuple[Role, str], tuple[ColumnSkew, ...]]:
@@ -146,4 +189,15 @@ class SkewReport:
 
     def ratio(self, role: Role) -> float:
         """Give the largest distance over threshold of the columns with a role; 0 for none."""
+        findings: Findings | None = vars(self).get("_findings")
+        if findings is not None:
+            return findings.ratio(role)
         return max((entry.ratio for entry in self.blame if entry.role == role), default=0.0)
+
+    def ratios(self) -> dict[tuple[Role, str], float]:
+        """Give the largest distance over threshold of every column that has enough values."""
+        findings: Findings | None = vars(self).get("_findings")
+        if findings is not None:
+            return findings.ratios()
+        tested = {(c.role, c.name) for c in self.columns if c.status != "INSUFFICIENT"}
+        return {(b.role, b.name): b.ratio for b in self.blame if (b.role, b.name) in tested}

@@ -9,42 +9,29 @@ import numpy as np
 
 from monitor import statistics
 from monitor.arrays import BoolArray, FloatArray, IntArray
-from monitor.blame import benjamini_hochberg
-from monitor.calibration import JS, TESTS, WASSERSTEIN, Calibration, centres_of, per_test_level
+from monitor.calibration import JS, Calibration, per_test_level
 from monitor.config import SkewConfig
 from monitor.errors import LayoutMismatchError
+from monitor.findings import Known, Measured, SkewFindings
 from monitor.guard import Guard
 from monitor.panes import Pane
 from monitor.reference import Reference
-from monitor.report import Blame, ColumnSkew, SkewReport, Status
+from monitor.report import SkewReport
+
+_LEAST = 1e-300
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """The two distances of every column over one span; shapes (columns, 2) and (columns,).
+class _Thresholds:
+    """Thresholds of all spans, with what they follow from; shapes (spans, columns, tests)."""
 
-    Parameters
-    ----------
-    distance, threshold
-        In the unit of the distance; NaN and infinity where a test does not apply.
-    ratio
-        Distance over threshold; 0 where there are too few values.
-    sizes
-        Values that each test has.
-    sufficient
-        Whether these are enough.
-    """
-
-    distance: FloatArray
+    sizes: bytes
+    spans: tuple[int, ...]
+    guard: Guard
+    inflation: FloatArray
     threshold: FloatArray
-    ratio: FloatArray
-    sizes: FloatArray
+    enough: BoolArray
     sufficient: BoolArray
-
-    @property
-    def alarms(self) -> BoolArray:
-        """Columns in alarm, shape (columns,)."""
-        return np.asarray((self.ratio >= 1.0).any(axis=1))
 
 
 class SkewTest:
@@ -88,18 +75,18 @@ class SkewTest:
     ) -> None:
         self.reference = reference
         self.config = config or SkewConfig()
+        self.budget = self.config.budget
         self.spans = self.config.spans if spans is None else spans
         self.calibration = Calibration(reference)
-        counts = reference.layout.padded(reference.total.counts)
-        self._all = counts
-        self._p_all, self._p_own = statistics.shares(counts), statistics.shares(counts[:, 1:])
-        self._centres = centres_of(reference)
-        self._deviation = statistics.deviation(self._p_own, self._centres)
+        self.known = Known.of(reference)
         self._floors = np.array([self.config.wasserstein_floor, self.config.js_floor])
         events = pane_events or reference.pane_events or reference.total.events
         self.level, self.tests = self._level_of(events)
         guarded = reference.pane_events > 0 and self.spans != (0,)
-        self.guard = Guard.of(self, self.spans) if guarded else Guard.none(self.spans, counts)
+        self.guard = (
+            Guard.of(self, self.spans) if guarded else Guard.none(self.spans, self.known.counts)
+        )
+        self._last: _Thresholds | None = None
 
     def _level_of(self, pane_events: int) -> tuple[float, int]:
         floors = []
@@ -109,55 +96,44 @@ class SkewTest:
             x = self._floors * self.calibration.scale(sizes)
             floors.append(self.calibration.log_p(x, sizes)[self.calibration.applies])
         log_p = np.concatenate(floors) if floors else np.zeros(0)
-        return per_test_level(self.config.budget, log_p), len(log_p)
-
-    def distances(self, counts: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Give both distances of every column, and the number of values behind each.
-
-        Parameters
-        ----------
-        counts
-            Of a span, shape (cells,).
-
-        Returns
-        -------
-        tuple of array
-            Shape (columns, tests).
-        """
-        current = self.reference.layout.padded(counts)
-        return self._distances(self._all, current, self._p_own, self._p_all)
+        return per_test_level(self.budget, log_p), len(log_p)
 
     def held_out(self, counts: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Give the distances of a part of the reference from the rest of it.
+        """Give the distances of parts of the reference from the rest of it.
 
         Parameters
         ----------
         counts
-            Of the part, shape (cells,).
+            Of the parts, shape (parts, cells).
 
         Returns
         -------
         tuple of array
-            Distances, values in the part, values in the rest; shape (columns, tests).
+            Distances, values in the part, values in the rest; shape (parts, columns, tests).
         """
         part = self.reference.layout.padded(counts)
-        rest = np.maximum(self._all - part, 0.0)
-        found, sizes = self._distances(
-            rest, part, statistics.shares(rest[:, 1:]), statistics.shares(rest)
-        )
-        own = rest[:, 1:].sum(axis=1)
-        return found, sizes, np.stack([own, own + rest[:, 0]], axis=1)
+        rest = np.maximum(self.known.counts - part, 0.0)
+        shares, own = statistics.shares(rest), statistics.shares(rest[..., 1:])
+        found, sizes = self._distances(part, shares, own)
+        values = rest[..., 1:].sum(axis=-1)
+        return found, sizes, np.stack([values, values + rest[..., 0]], axis=-1)
 
     def _distances(
-        self, reference: FloatArray, current: FloatArray, p_own: FloatArray, p_all: FloatArray
+        self, current: FloatArray, shares: FloatArray, own: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        own = current[:, 1:].sum(axis=1)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            moved = statistics.wasserstein(p_own, statistics.shares(current[:, 1:]), self._centres)
-            moved = np.where(self._deviation > 0, moved / self._deviation, np.nan)
-        some = current.any(axis=1)
-        js = np.where(some, statistics.js_distance(p_all, statistics.shares(current)), 0.0)
-        return np.stack([moved, js], axis=1), np.stack([own, own + current[:, 0]], axis=1)
+        """Give the distances from a reference's shares, and the number of values behind each."""
+        values = current[..., 1:]
+        sizes = np.empty((*current.shape[:-1], 2))
+        values.sum(axis=-1, out=sizes[..., 0])
+        np.add(sizes[..., 0], current[..., 0], out=sizes[..., 1])
+        some = np.maximum(sizes, 1.0)
+        distance = np.empty_like(sizes)
+        with np.errstate(over="ignore"):
+            moved = statistics.transport(own, values / some[..., :1], self.known.gaps)
+            np.divide(moved, self.known.deviation, out=distance[..., 0])
+        js = statistics.js_distance(shares, current / some[..., 1:])
+        distance[..., 1] = np.where(sizes[..., 1] > 0, js, 0.0)
+        return distance, sizes
 
     def measure(self, counts: IntArray, span: int) -> Measured:
         """Test one span.
@@ -165,24 +141,44 @@ class SkewTest:
         Parameters
         ----------
         counts
-            Summed over the span, shape (cells,).
+            Summed over the span, shape (cells,); or of several such spans, shape (spans, cells).
         span
             Its length in panes; one of `spans`.
 
         Returns
         -------
         Measured
-            Distances and thresholds.
+            Distances and thresholds, of shape (columns, tests) or (spans, columns, tests).
         """
-        distance, sizes = self.distances(counts)
+        if counts.ndim > 1:
+            return self._measure(counts, (span,) * len(counts))
+        return self._measure(counts[np.newaxis], (span,)).of_span(0)
+
+    def _measure(self, counts: IntArray, spans: tuple[int, ...]) -> Measured:
+        """Test spans together; shapes (spans, cells) and (spans, columns, tests)."""
+        current = self.reference.layout.padded(counts)
+        distance, sizes = self._distances(current, self.known.shares, self.known.own)
+        limits = self._thresholds(sizes, spans)
+        ratio = np.zeros_like(distance)
+        usable = limits.enough & np.isfinite(distance)
+        np.divide(distance, limits.threshold, out=ratio, where=usable)
+        return Measured(distance, limits.threshold, ratio, sizes, limits.sufficient)
+
+    def _thresholds(self, sizes: FloatArray, spans: tuple[int, ...]) -> _Thresholds:
+        """Give the thresholds; those of the last call where nothing that matters has changed."""
+        last, key = self._last, sizes.tobytes()
+        if last is not None and (last.sizes, last.spans, last.guard) == (key, spans, self.guard):
+            return last
+        inflation, least = self.guard.stacked(spans, sizes.shape)
         scale = np.maximum(self.calibration.scale(sizes), 1e-12)
-        scaled = self.calibration.critical(self.level, sizes) * self.guard.inflation[span]
-        threshold = np.maximum(np.maximum(scaled, self.guard.least[span]) / scale, self._floors)
+        scaled = self.calibration.critical(self.level, sizes) * inflation
+        threshold = np.maximum(np.maximum(scaled, least) / scale, self._floors)
         enough = np.minimum(sizes, self.calibration.sizes) >= self.config.min_values
-        usable = enough & self.calibration.applies & np.isfinite(distance)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(usable, distance / threshold, 0.0)
-        return Measured(distance, threshold, np.nan_to_num(ratio), sizes, enough[:, JS])
+        self._last = _Thresholds(
+            key, spans, self.guard, inflation, np.maximum(threshold, _LEAST),
+            enough & self.calibration.applies, enough[..., JS],
+        )  # fmt: skip
+        return self._last
 
     def report(self, spans: Mapping[int, Pane]) -> SkewReport:
         """Test spans together and describe what was found.
@@ -204,90 +200,32 @@ class SkewTest:
             A pane was counted with another layout than the reference.
         """
         fingerprint = self.reference.layout.fingerprint
-        columns: list[ColumnSkew] = []
-        count = len(self.reference.layout.columns)
-        best_p, best_ratio = np.zeros(count), np.zeros(count)
-        for span, pane in sorted(spans.items()):
+        for pane in spans.values():
             if pane.layout != fingerprint:
                 raise LayoutMismatchError(fingerprint, pane.layout)
-            measured = self.measure(pane.counts, span)
-            inflation = self.guard.inflation[span]
-            x = measured.distance * self.calibration.scale(measured.sizes) / inflation
-            log_p = self.calibration.log_p(x, measured.sizes)
-            log_p = np.where(measured.ratio > 0, log_p, 0.0)
-            best_p = np.minimum(best_p, log_p.min(axis=1))
-            best_ratio = np.maximum(best_ratio, measured.ratio.max(axis=1))
-            columns += self._describe(span, pane.counts, measured, log_p)
-        return SkewReport(
-            columns=tuple(columns),
-            blame=self._blame(best_p, best_ratio, len(spans)),
-            budget=self.config.budget,
-            level=self.level,
-            tests=self.tests,
-        )
+        return self.report_counts({span: pane.counts for span, pane in spans.items()})
 
-    def _blame(self, log_p: FloatArray, ratio: FloatArray, spans: int) -> tuple[Blame, ...]:
-        tests = np.maximum(self.calibration.applies.sum(axis=1) * spans, 1)
-        order, q = benjamini_hochberg(np.minimum(log_p + np.log(tests), 0.0))
-        # Alarms come first: without the effect floor the tiniest p-values may be of no interest.
-        order = order[np.argsort(ratio[order] < 1.0, kind="stable")]
-        columns = self.reference.layout.columns
-        return tuple(
-            Blame(columns[at].name, columns[at].role, float(q[at]), float(ratio[at]),
-                  bool(ratio[at] >= 1.0))
-            for at in order
+    def report_counts(self, spans: Mapping[int, IntArray]) -> SkewReport:
+        """Test spans together, as `report` does.
+
+        Parameters
+        ----------
+        spans
+            Counts of the reference's layout, summed over each span, by its length in panes.
+
+        Returns
+        -------
+        SkewReport
+            A result for every column and span.
+        """
+        lengths = tuple(sorted(spans))
+        counts = np.zeros((len(lengths), self.reference.layout.cells), dtype=np.int64)
+        for at, span in enumerate(lengths):
+            counts[at] = spans[span]
+        measured = self._measure(counts, lengths)
+        limits = self._thresholds(measured.sizes, lengths)
+        findings = SkewFindings(
+            self.reference.layout, self.known, self.calibration, lengths, counts,
+            limits.inflation, measured,
         )  # fmt: skip
-
-    def _describe(
-        self, span: int, counts: IntArray, measured: Measured, log_p: FloatArray
-    ) -> list[ColumnSkew]:
-        current = self.reference.layout.padded(counts)
-        # Where there is nothing to compare, nothing differs.
-        some = np.asarray(current.sum(axis=1) > 0)
-        q_all = np.where(some[:, np.newaxis], statistics.shares(current), self._p_all)
-        q_own = statistics.shares(current[:, 1:])
-        ks = statistics.ks_distance(self._p_own, q_own)
-        psi = statistics.psi(self._p_all, q_all)
-        chi, chi_p = statistics.chi_square(self._all, current)
-        change, cell = statistics.l_infinity(self._p_all, q_all)
-        test = measured.ratio.argmax(axis=1)
-        test = np.where(measured.ratio.max(axis=1) > 0, test, JS)
-        result = []
-        for at, column in enumerate(self.reference.layout.columns):
-            numeric = column.bins.kind == "numeric" and measured.sizes[at, WASSERSTEIN] > 0
-            moved = float(measured.distance[at, WASSERSTEIN])
-            chosen = int(test[at])
-            # Padding puts the missing cell first, whereas in the bins it follows the own cells.
-            culprit = column.bins.label(int(cell[at]) - 1 if cell[at] else column.bins.size)
-            result.append(
-                ColumnSkew(
-                    name=column.name,
-                    role=column.role,
-                    kind=column.bins.kind,
-                    span=span,
-                    status=_status(measured, at),
-                    values_reference=int(self.calibration.sizes[at, JS]),
-                    values_current=int(measured.sizes[at, JS]),
-                    missing_reference=float(self._p_all[at, 0]),
-                    missing_current=float(q_all[at, 0]) if some[at] else 0.0,
-                    wasserstein=moved if numeric and np.isfinite(moved) else None,
-                    js=float(measured.distance[at, JS]),
-                    ks=float(ks[at]) if numeric else None,
-                    psi=float(psi[at]),
-                    chi_square=float(chi[at]),
-                    chi_square_p=float(chi_p[at]),
-                    l_infinity=float(change[at]),
-                    culprit=culprit,
-                    test=TESTS[chosen],
-                    threshold=float(measured.threshold[at, chosen]),
-                    ratio=float(measured.ratio[at, chosen]),
-                    log_p=float(log_p[at, chosen]),
-                )
-            )
-        return result
-
-
-def _status(measured: Measured, at: int) -> Status:
-    if not measured.sufficient[at]:
-        return "INSUFFICIENT"
-    return "ALARM" if measured.ratio[at].max() >= 1.0 else "OK"
+        return SkewReport.of(findings, budget=self.budget, level=self.level, tests=self.tests)

@@ -16,6 +16,7 @@ import numpy as np
 from scipy import special, stats
 
 from monitor.arrays import FloatArray, IntArray
+from monitor.curves import between, on_grid
 from monitor.statistics import LN2, js_cells
 
 POINTS = 129
@@ -122,7 +123,7 @@ def js_tail(reference: tuple[int, ...], size: int) -> TailCurve:
         x = np.sqrt(np.linspace(0.0, stats.chi2.isf(np.exp(LOG_P_LEAST), freedom), POINTS))
         points = np.column_stack([x, stats.chi2.logsf(x**2 * freedom / mean, freedom)])
     grid = np.linspace(0.0, points[-1, 0], POINTS)
-    log_p = _between(grid, np.r_[0.0, points[:, 0]], np.r_[0.0, points[:, 1]])
+    log_p = between(grid, np.r_[0.0, points[:, 0]], np.r_[0.0, points[:, 1]])
     return TailCurve(float(grid[1]), log_p, mean, variance)
 
 
@@ -314,28 +315,9 @@ def _mean_tail(alpha: FloatArray, x: FloatArray, sizes: IntArray, grid: FloatArr
         w = np.sqrt(2.0 * (s * mean + t * n[:, None] - k))
         start = total * ratio[:, 0, 0] * (1.0 + ratio[:, 0, 0])
         u = s * np.sqrt((kss * ktt - kst**2) / start[:, None])
-    log_p, z = _log_tail(w, u), mean * scale[:, None]
-    return np.stack([_on_grid(*pair, grid) for pair in zip(z, log_p, strict=True)])
+    return on_grid(mean * scale[:, None], _log_tail(w, u), grid)
 
 
 def _odds(y: FloatArray, t: FloatArray, ratio: FloatArray) -> FloatArray:
     tilted = np.exp(np.minimum(y + t[:, :, None], 700.0)) * ratio
     return np.asarray(tilted / np.maximum(1.0 + ratio - tilted, 1e-12))
-
-
-def _on_grid(z: FloatArray, log_p: FloatArray, grid: FloatArray) -> FloatArray:
-    """Interpolate the points that are sound; between 0 and the first of them lies one half."""
-    sound = np.isfinite(log_p) & np.isfinite(z) & (z > 0)
-    sound[1:] &= (np.diff(z) > 0) & (np.diff(log_p) < 0)
-    if sound.sum() < 3:
-        return np.asarray(special.log_ndtr(-grid))
-    z, log_p = np.r_[0.0, z[sound]], np.r_[np.log(0.5), log_p[sound]]
-    slope = (log_p[-1] - log_p[-2]) / (z[-1] - z[-2])
-    beyond = log_p[-1] + slope * np.maximum(grid - z[-1], 0.0)
-    return np.where(grid <= z[-1], _between(grid, z, log_p), beyond)
-
-
-def _between(grid: FloatArray, x: FloatArray, log_p: FloatArray) -> FloatArray:
-    """Interpolate a log tail; what it differs by from a normal one is nearly straight."""
-    found = np.interp(grid, x, log_p + x * x / 2.0) - grid * grid / 2.0
-    return np.asarray(np.minimum.accumulate(np.minimum(found, 0.0)))

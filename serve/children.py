@@ -71,7 +71,7 @@ class Children:
             text=True,
             encoding="utf-8",
             errors="replace",
-            env=_environment(),
+            env=child_environment(),
             # Ctrl-C in the terminal reaches this process alone, which then stops the children.
             start_new_session=True,
         )
@@ -132,7 +132,7 @@ def _exit_code(code: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """Return an environment in which the child finds the code that this process runs.
 
     An installed package is found anyway. A checkout is not: the child does not look into the

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stream.clock import Clock
 from stream.config import Config
-from stream.errors import ConfigError, Problem, TopicNotFoundError
+from stream.errors import (
+    ConfigError,
+    FencedError,
+    HaltedError,
+    Problem,
+    RiverrunError,
+    StoreError,
+    TopicNotFoundError,
+)
 from stream.log import Log
 from stream.logs.open_log import open_log
 from stream.storage.store import Store
@@ -28,11 +37,18 @@ class Secrets:
         Key that checkpoints are signed with.
     kafka_username, kafka_password
         For SASL.
+    webhook_token, alertmanager_token
+        For the header ``Authorization``.
+    webhook_secret
+        Key that what is posted to the webhook is signed with.
     """
 
     signing: bytes | None = None
     kafka_username: str | None = None
     kafka_password: str | None = None
+    webhook_token: str | None = None
+    webhook_secret: bytes | None = None
+    alertmanager_token: str | None = None
 
     def __repr__(self) -> str:
         return "Secrets(hidden)"
@@ -42,7 +58,8 @@ def read_secrets(environ: Mapping[str, str]) -> Secrets:
     """Read secrets from the environment, or from the files that it names.
 
     ``RIVERRUN_SECRET`` or ``RIVERRUN_SECRET_FILE``, and in the same way
-    ``RIVERRUN_KAFKA_USERNAME`` and ``RIVERRUN_KAFKA_PASSWORD``.
+    ``RIVERRUN_KAFKA_USERNAME``, ``RIVERRUN_KAFKA_PASSWORD``, ``RIVERRUN_ALERTS_WEBHOOK_TOKEN``,
+    ``RIVERRUN_ALERTS_WEBHOOK_SECRET`` and ``RIVERRUN_ALERTS_ALERTMANAGER_TOKEN``.
 
     Raises
     ------
@@ -50,10 +67,14 @@ def read_secrets(environ: Mapping[str, str]) -> Secrets:
         When a named file cannot be read, or a secret is empty.
     """
     signing = _secret(environ, "RIVERRUN_SECRET")
+    webhook_signing = _secret(environ, "RIVERRUN_ALERTS_WEBHOOK_SECRET")
     return Secrets(
         None if signing is None else signing.encode(),
         _secret(environ, "RIVERRUN_KAFKA_USERNAME"),
         _secret(environ, "RIVERRUN_KAFKA_PASSWORD"),
+        _secret(environ, "RIVERRUN_ALERTS_WEBHOOK_TOKEN"),
+        None if webhook_signing is None else webhook_signing.encode(),
+        _secret(environ, "RIVERRUN_ALERTS_ALERTMANAGER_TOKEN"),
     )
 
 
@@ -137,16 +158,34 @@ def opened_worker(config: Config, secrets: Secrets, where: str) -> Iterator[Work
     ConfigError, LogError, StoreError
     """
     # River takes a second to import, and most commands do without.
+    from serve.notify.couriers import delivering
     from serve.training import TrainingProcess
     from stream.build import line_factory
     from stream.clock import SystemClock
     from stream.worker import open_worker
 
-    make_line = line_factory(config, where)
+    make_line, clock = line_factory(config, where), SystemClock()
     with (
         closing(open_stream_log(config, secrets)) as log,
         closing(open_stream_store(config, secrets)) as store,
+        delivering(config, secrets, store, clock),
+        _halts_written_down(store, clock),
     ):
         prepare_topics(config, log)
         launch = TrainingProcess if config.retrain.enabled else None
-        yield open_worker(config, log, store, make_line, SystemClock(), launch)
+        yield open_worker(config, log, store, make_line, clock, launch)
+
+
+@contextmanager
+def _halts_written_down(store: Store, clock: Clock) -> Iterator[None]:
+    """Let whoever is told of halts hear of one, once, that no checkpoint could hold."""
+    try:
+        yield
+    except RiverrunError as error:
+        if error.exit_code == HaltedError.exit_code and not isinstance(error, FencedError):
+            with suppress(StoreError):  # then the first error matters more
+                last = store.happenings(limit=1)
+                said = [row["detail"].get("message") for row in last if row["kind"] == "halted"]
+                if str(error) not in said:
+                    store.record("halted", {"message": str(error)}, clock.now())
+        raise

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from threading import Lock
+from typing import NamedTuple
 
 from monitor.errors import DamagedError
 from monitor.layout import Layout, Role
@@ -53,6 +54,22 @@ class UnknownVersionError(InputError):
 
 class NoPanesError(InputError):
     """No pane lies in the span, or none that can be compared with the reference."""
+
+
+class Held(NamedTuple):
+    """A reference as it was read, so that one answer is about one reference.
+
+    Parameters
+    ----------
+    version, reference
+        Whose it is, and what it is.
+    key
+        Digest of its bytes.
+    """
+
+    version: str
+    reference: Reference
+    key: str
 
 
 @dataclass(frozen=True)
@@ -141,24 +158,53 @@ class DriftHistory:
             The reference, or a pane, is damaged.
         StoreUnreachableError
         """
-        version, reference, key = self._reference(against)
-        pane, panes, skipped = self._merged(start, end, reference, last)
+        return self.span_against(self.hold(against), start, end, last=last)
+
+    def span_against(
+        self, held: Held, start: float | None, end: float | None, *, last: int | None = None
+    ) -> SpanDrift:
+        """Test the panes of a span together; as ``span``, against a reference that is held."""
+        pane, panes, skipped = self._merged(start, end, held.reference, last)
         if not panes:
-            raise self._nothing(start, end, version, skipped)
-        report = self._report(key, reference, pane, panes)
+            raise self._nothing(start, end, held.version, skipped)
         return SpanDrift(
-            version, reference, pane, panes, skipped, pane.first, pane.last, report, self.schema()
+            version=held.version,
+            reference=held.reference,
+            pane=pane,
+            panes=panes,
+            skipped=skipped,
+            first=pane.first,
+            last=pane.last,
+            report=self._report(held, pane, panes),
+            schema=self.schema(),
         )
 
-    def reference(self, version: str | None = None) -> tuple[str, Reference]:
-        """Return a version, by default that of the newest checkpoint, and its reference.
+    def hold(self, version: str | None = None) -> Held:
+        """Return the reference of a version, by default that of the newest checkpoint.
 
         Raises
         ------
+        NoPanesError
+            There is no checkpoint yet.
         UnknownVersionError, CheckpointDamagedError, StoreUnreachableError
         """
-        found, reference, _ = self._reference(version)
-        return found, reference
+        if version is None:
+            newest = self._store.newest()
+            if newest is None:
+                raise NoPanesError("there is no checkpoint yet; start a worker: 'riverrun worker'")
+            version = newest.version
+        data = self._store.history.reference(version)
+        if data is None:
+            raise UnknownVersionError(version, self._store.history.versions())
+        key = sha256(data).hexdigest()
+        with self._testing:
+            known = self._tests.get(key)
+        try:
+            reference = read_reference(data) if known is None else known.reference
+        except DamagedError as error:
+            reason = f"the reference of {version} is damaged: {error}"
+            raise CheckpointDamagedError(reason) from None
+        return Held(version, reference, key)
 
     def schema(self) -> Schema | None:
         """Return the schema of the newest checkpoint; None during the warm-up.
@@ -170,24 +216,18 @@ class DriftHistory:
         _, view = read_view(self._store)
         return None if view is None or view.schema is None else schema_from_toml(view.schema)
 
-    def column_test(self, version: str, role: Role, name: str) -> ColumnTest:
+    def column_test(self, held: Held, role: Role, name: str) -> ColumnTest:
         """Return the test of one column of a reference, for panes one by one.
 
         Parameters
         ----------
-        version
-            Whose reference.
+        held
+            The reference.
         role, name
             A column that it has.
-
-        Raises
-        ------
-        UnknownVersionError, CheckpointDamagedError, StoreUnreachableError
         """
-        _, reference, key = self._reference(version)
         with self._testing:
-            test = self._test(key, reference)
-            return ColumnTest(test, reference.layout.index[role, name])
+            return ColumnTest(self._test(held), held.reference.layout.index[role, name])
 
     @property
     def spans(self) -> tuple[int, ...]:
@@ -211,7 +251,7 @@ class DriftHistory:
         for version, fingerprint in dict.fromkeys(wanted):
             if fingerprint not in self._layouts:
                 try:
-                    layout = self.reference(version)[1].layout
+                    layout = self.hold(version).reference.layout
                 except (CheckpointDamagedError, UnknownVersionError):
                     continue
                 if len(self._layouts) >= LAYOUTS_MAX:
@@ -220,25 +260,6 @@ class DriftHistory:
             if (known := self._layouts.get(fingerprint)) is not None:
                 found[fingerprint] = known
         return found
-
-    def _reference(self, version: str | None) -> tuple[str, Reference, str]:
-        if version is None:
-            newest = self._store.newest()
-            if newest is None:
-                raise NoPanesError("there is no checkpoint yet; start a worker: 'riverrun worker'")
-            version = newest.version
-        data = self._store.history.reference(version)
-        if data is None:
-            raise UnknownVersionError(version, self._store.history.versions())
-        key = sha256(data).hexdigest()
-        with self._testing:
-            known = self._tests.get(key)
-        try:
-            return version, read_reference(data) if known is None else known.reference, key
-        except DamagedError as error:
-            raise CheckpointDamagedError(
-                f"the reference of {version} is damaged: {error}"
-            ) from None
 
     def _merged(
         self, start: float | None, end: float | None, reference: Reference, last: int | None
@@ -252,23 +273,23 @@ class DriftHistory:
                 skipped += 1
         return pane, panes, skipped
 
-    def _report(self, key: str, reference: Reference, pane: Pane, panes: int) -> SkewReport:
+    def _report(self, held: Held, pane: Pane, panes: int) -> SkewReport:
         # One at a time: a test keeps what it calibrated, and does so without a lock of its own.
         with self._testing:
-            test = self._test(key, reference)
+            test = self._test(held)
             span = max((n for n in test.spans if n <= panes), default=min(test.spans))
             report = test.report({span: pane})
         columns = tuple(replace(column, span=panes) for column in report.columns)
         return replace(report, columns=columns)
 
-    def _test(self, key: str, reference: Reference) -> SkewTest:
+    def _test(self, held: Held) -> SkewTest:
         """Return the very test that the worker makes of a reference."""
-        test = self._tests.pop(key, None)
+        test = self._tests.pop(held.key, None)
         if test is None:
             panes = self._monitor.panes
             events = panes.events if panes.seconds is None else None
-            test = SkewTest(reference, self._monitor.skew, pane_events=events)
-        self._tests[key] = test
+            test = SkewTest(held.reference, self._monitor.skew, pane_events=events)
+        self._tests[held.key] = test
         while len(self._tests) > TESTS_MAX:
             self._tests.popitem(last=False)
         return test

@@ -105,6 +105,17 @@ def monitor_details(store: Store, stored: StoredCheckpoint) -> dict[str, Any]:
     return {"anomaly_groups": groups[:_GROUPS_MAX], "drifts": drifts[:_DRIFTS_MAX]}
 
 
+def deliveries_of(store: Store) -> dict[str, Any]:
+    """Return how each receiver of alerts, and the mirror, is doing: plain data by its name.
+
+    Raises
+    ------
+    StoreUnreachableError
+    """
+    found: dict[str, Any] = msgspec.to_builtins(store.outbox.deliveries())
+    return found
+
+
 def shown_status(stored: StoredCheckpoint, now: float) -> dict[str, Any]:
     """Return the status that a checkpoint holds, with its number and age.
 

@@ -9,6 +9,7 @@ from contextlib import closing
 
 import msgspec
 
+from serve.children import child_environment
 from serve.cli.logs import configure_logs
 from serve.cli.options import LogLevel
 from serve.compose import open_stream_log, open_stream_store, read_secrets
@@ -32,8 +33,10 @@ class TrainingProcess:
     """
 
     def __init__(self, job: Job) -> None:
-        command = [sys.executable, "-m", "serve.training"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE)  # noqa: S603 (ourselves)
+        command = [sys.executable, "-P", "-m", "serve.training"]
+        self._process = subprocess.Popen(  # noqa: S603 (ourselves)
+            command, stdin=subprocess.PIPE, env=child_environment()
+        )
         if self._process.stdin is not None:
             with self._process.stdin as stdin:
                 stdin.write(msgspec.json.encode(job))

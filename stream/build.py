@@ -9,6 +9,7 @@ from typing import Any
 from stream.config import Config
 from stream.errors import ConfigError, PipelineError, Problem
 from stream.line import Line
+from stream.pipelines.candidates import AUTO, MAX_CANDIDATES, auto_candidates, expand_grid
 from stream.pipelines.factory import load_factory
 from stream.pipelines.read import read_metrics, read_pipeline
 from stream.pipelines.tasks import check_task
@@ -45,7 +46,7 @@ def line_factory(config: Config, where: str = "riverrun.toml") -> Callable[[str]
     """
     model, metrics = build_model(config, where)
     schema = SchemaFile(config, where).read()
-    pipelines = {"configured": pipeline_text(config)}
+    pipelines = candidate_pipelines(config, where)
 
     def make_line(version: str) -> Line:
         return Line(config, deepcopy(model), deepcopy(metrics), version, schema, pipelines)
@@ -68,7 +69,7 @@ def build_model(config: Config, where: str) -> tuple[Any, dict[str, Any]]:
         if section.factory is not None:
             model = load_factory(section.factory)
         else:
-            model = read_pipeline(section.pipeline or "", section.seed)
+            model = read_pipeline(pipeline_text(config), section.seed)
     except PipelineError as error:
         problems.append(Problem(key, section.factory or section.pipeline or "", str(error)))
     try:
@@ -95,6 +96,41 @@ def with_pipeline(config: Config, text: str) -> Config:
 
 
 def pipeline_text(config: Config) -> str:
-    """Return the configured pipeline as one text; see ``with_pipeline``."""
+    """Return the pipeline that serves at first, as one text; see ``with_pipeline``."""
     model = config.model
+    if model.pipeline == AUTO:
+        return next(iter(auto_candidates(model.task).values()))
     return model.pipeline if model.pipeline is not None else f"{FACTORY}{model.factory}"
+
+
+def candidate_pipelines(config: Config, where: str) -> dict[str, str]:
+    """Return what a retraining trains, by name; the first is what serves at first.
+
+    Raises
+    ------
+    ConfigError
+        With every candidate that cannot be built.
+    """
+    model, problems = config.model, []
+    found = auto_candidates(model.task) if model.pipeline == AUTO else {}
+    found = found or {"configured": pipeline_text(config)}
+    for number, candidate in enumerate(model.candidates, start=1):
+        key, name = f"model.candidates.{number}", candidate.name or f"candidate-{number}"
+        try:
+            texts = expand_grid(candidate.pipeline, candidate.grid)
+            for text in texts:
+                built = read_pipeline(text, model.seed)
+                problems += [Problem(key, text, said) for said in check_task(built, {}, model.task)]
+        except PipelineError as error:
+            problems.append(Problem(key, candidate.pipeline, str(error)))
+            continue
+        names = [name] if len(texts) == 1 else [f"{name}-{n}" for n in range(1, len(texts) + 1)]
+        if taken := set(names) & set(found):
+            problems.append(Problem(key, repr(sorted(taken)), "each needs a name of its own"))
+        found |= dict(zip(names, texts, strict=True))
+    if len(found) > MAX_CANDIDATES:
+        allowed = f"no more than {MAX_CANDIDATES} together"
+        problems.append(Problem("model.candidates", f"{len(found)} candidates", allowed))
+    if problems:
+        raise ConfigError(where, problems)
+    return found

@@ -14,7 +14,6 @@ from stream.lifecycle.schedule import next_due
 from stream.sections import (
     DEFAULT_METRICS,
     ApiSection,
-    CanvasSection,
     CheckpointSection,
     DeadLettersSection,
     EventSection,
@@ -25,6 +24,7 @@ from stream.sections import (
     StreamSection,
     TopicsSection,
 )
+from stream.telling_sections import AlertsSection, CanvasSection, MlflowSection
 from stream.watching.monitor_config import file_key, monitor_config
 
 
@@ -60,6 +60,8 @@ class Config(BaseSettings):
     monitor: MonitorSection = MonitorSection()
     retrain: RetrainSection = RetrainSection()
     api: ApiSection = ApiSection()
+    alerts: AlertsSection = AlertsSection()
+    mlflow: MlflowSection = MlflowSection()
     canvas: CanvasSection = CanvasSection()
 
     @classmethod

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any, cast
 
-from stream.events import Features
+from stream.events import Features, Rejected
 from stream.labels import Label
 from stream.sections import Task
 
@@ -17,6 +17,9 @@ Prediction = bool | float | dict[str, float] | str | int | None
 its name; or the class alone, where the model gives no probabilities. ``regression``: the value.
 ``anomaly``: the score. None where the model has nothing to say yet.
 """
+
+MAX_CLASSES = 1_000
+"""Distinct labels that a multiclass stream may have."""
 
 
 class Learner:
@@ -50,6 +53,10 @@ class Learner:
     def learns_without_label(self) -> bool:
         """Whether an event is learned from when it comes, and its label is for the scores only."""
         return self.task == "anomaly"
+
+    def is_one_class_too_many(self, label: Label) -> bool:
+        """Return whether a label would be a new class where there are ``MAX_CLASSES`` already."""
+        return len(self.classes) >= MAX_CLASSES and str(label) not in self.classes
 
     def predict(self, features: Features) -> Prediction:
         """Return the prediction for one event. May raise whatever the model raises."""
@@ -109,6 +116,13 @@ def plain(task: Task, said: Prediction) -> Label | None:
     return said
 
 
+def all_plain(task: Task, said: Sequence[Prediction]) -> list[Label | None]:
+    """Return predictions or labels as plain values, shape (predictions,); see ``plain``."""
+    if task == "multiclass":
+        return [plain(task, one) for one in said]
+    return cast("list[Label | None]", list(said))
+
+
 def probabilities(task: Task, prediction: Prediction) -> dict[str, float] | None:
     """Return the probability of each class by its name, or None where there are none.
 
@@ -162,3 +176,10 @@ def _predictors(learner: Learner) -> dict[Task, Callable[[Features], Prediction]
 
 def _finite(value: Any) -> float | None:
     return float(value) if value is not None and isfinite(value) else None
+
+
+def model_error(stage: str, error: Exception) -> Rejected:
+    """Return why an event is given up whose model raised."""
+    return Rejected(
+        stage, type(error).__name__, f"the model raised {type(error).__name__}: {error}"
+    )

@@ -19,23 +19,20 @@ from stream.counts import Counts
 from stream.dead_letter_limit import over_the_limit
 from stream.events import Decoder, Event, Features, LabelMessage, Rejected, Served
 from stream.labels import Label, LabelReader
-from stream.learner import Learner, Prediction
-from stream.lifecycle.lifecycle import CHAMPION, Lifecycle
+from stream.learner import MAX_CLASSES, Learner, Prediction, model_error
+from stream.lifecycle.lifecycle import Lifecycle
 from stream.lifecycle.live import close_segment
+from stream.lifecycle.shadow import CHAMPION
 from stream.records import Offsets, Record, TopicPartition
 from stream.scores import Scores
 from stream.settled import Settled
 from stream.step import DeadLetter, PredictionRow, Step, features_hash
 from stream.waiting import EarlyLabel, Pending, Said, Waiting
-from stream.watching.labelled import Labelled
 from stream.watching.settings import make_watch
 from stream.watching.watch import Watch
 
 PROBES = 16
 """Events whose features are kept, to compare models by what they predict."""
-
-MAX_CLASSES = 1_000
-"""Distinct labels that a multiclass stream may have."""
 
 Decoded = Event | LabelMessage | Rejected
 
@@ -99,6 +96,8 @@ class Line:
         self._decoder = Decoder(config.event, LabelReader(config.model.task, config.model.classes))
         self._labels_topic = config.labels_topic
         self.promotions = 0
+        self._paused = False
+        self._shadowed: Lifecycle | None = None
         self.pipelines = dict(pipelines or {})
         self.watch: Watch | None = make_watch(config, version, self._decoder.features_of, schema)
         self.lifecycle: Lifecycle | None = None
@@ -148,6 +147,10 @@ class Line:
     def _segment(
         self, records: Sequence[Record], decoded: Sequence[Decoded], now: int, step: Step
     ) -> None:
+        # Both can only change where a pane closes, which is where a segment ends.
+        self._paused = self.watch is not None and self.watch.is_halted
+        lifecycle = self.lifecycle
+        self._shadowed = lifecycle if lifecycle is not None and lifecycle.shadows else None
         events = [found for found in decoded if isinstance(found, Event)]
         verdicts = enumerate(self.watch.judge(events) if self.watch else [None] * len(events))
         learned_offset = self.learned_offset
@@ -192,26 +195,26 @@ class Line:
         if key in self.settled or key in self.pending:
             counts.repeated += 1
             return None
+        watch, value = self.watch, record.value or b""
         if rejected is not None:
-            self._note(row, event, record, None)
+            if watch is not None:
+                watch.noted.append((row, event, value, None, counts.learned))
             return rejected
         if len(self.probes) < PROBES:
             self.probes.append(dict(event.features))
-        shadows = None if self.lifecycle is None else self.lifecycle.predict(event.features)
+        shadows = None if self._shadowed is None else self._shadowed.predict(event.features)
         if event.served is None or shadows is not None:
-            try:
-                prediction = self.learner.predict(event.features)
-            except Exception as error:  # noqa: BLE001 (a model's error ends the event, not us)
-                self._note(row, event, record, None)
-                return _model_error("predict", error)
-            served = event.served or Served(prediction, self.version, learned_offset)
-            if shadows is not None:
-                shadows[CHAMPION] = prediction
+            served, rejected = self._predict(event, learned_offset, shadows)
+            if rejected is not None:
+                if watch is not None:
+                    watch.noted.append((row, event, value, None, counts.learned))
+                return rejected
         else:
             served = event.served
         counts.served += event.served is not None
         counts.predicted += 1
-        self._note(row, event, record, served.prediction)
+        if watch is not None:
+            watch.noted.append((row, event, value, served.prediction, counts.learned))
         step.predictions.append(
             PredictionRow(
                 record=record,
@@ -228,10 +231,17 @@ class Line:
         self._advance(event.time)
         return rejected
 
-    def _note(self, row: int, event: Event, record: Record, prediction: Prediction) -> None:
-        if self.watch is not None:
-            value = record.value or b""
-            self.watch.note(row, event, value, prediction, self.counts.learned)
+    def _predict(
+        self, event: Event, learned_offset: int, shadows: dict[str, Prediction] | None
+    ) -> tuple[Served, Rejected | None]:
+        """Return what is served, which may be what the API said; or why the model cannot."""
+        try:
+            prediction = self.learner.predict(event.features)
+        except Exception as error:  # noqa: BLE001 (a model's error ends the event, not us)
+            return Served(None, self.version, learned_offset), model_error("predict", error)
+        if shadows is not None:
+            shadows[CHAMPION] = prediction
+        return event.served or Served(prediction, self.version, learned_offset), None
 
     def _wait_or_settle(self, record: Record, event: Event, said: Said) -> Rejected | None:
         label = event.label
@@ -279,32 +289,33 @@ class Line:
         """Score a prediction by its label, and learn from the event; ``time`` is the event's."""
         self.counts.matched += 1
         self.settled.add(key, label)
-        if self._is_one_class_too_many(label):
+        if self.learner.is_one_class_too_many(label):
             return Rejected(
                 "check", "too_many_classes", f"{label!r} is class number {MAX_CLASSES + 1}"
             )
         self.scores.update(label, said.prediction, said.baselines)
         self.baselines.learn(label)
         if self.watch is not None:
-            age = max(0, (self.watermark or time) - time)
-            self.watch.note_label(Labelled(features, label, *said[:2], time, age))
-        if self.lifecycle is not None:
-            self.lifecycle.labelled(label, said.shadows, features)
+            now = self.watermark or time
+            row = (features, label, said.prediction, said.baselines, time, max(0, now - time))
+            self.watch.labelled.append(row)
+        if self._shadowed is not None:
+            self._shadowed.labelled(label, said.shadows, features)
         if self.learner.learns_without_label:
             return None
         return self._learn(features, label)
 
     def _learn(self, features: Features, label: Label | None) -> Rejected | None:
-        if self.watch is not None and self.watch.is_halted:
+        if self._paused:
             self.counts.unlearned += 1
             return None
         try:
             self.learner.learn(features, label)
         except Exception as error:  # noqa: BLE001 (as for predict: reported, never fatal)
-            return _model_error("learn", error)
+            return model_error("learn", error)
         self.counts.learned += 1
-        if self.lifecycle is not None:
-            self.lifecycle.learn(features, label)
+        if self._shadowed is not None:
+            self._shadowed.learn(features, label)
         return None
 
     def _advance(self, time: int) -> None:
@@ -332,18 +343,8 @@ class Line:
         else:
             self.counts.conflicting += 1
 
-    def _is_one_class_too_many(self, label: Label) -> bool:
-        classes = self.learner.classes
-        return len(classes) >= MAX_CLASSES and str(label) not in classes
-
     def _reject(self, record: Record, rejected: Rejected, step: Step) -> None:
         self.counts.dead_lettered += 1
         self.reasons[f"{rejected.stage}/{rejected.kind}"] += 1
         self.recent.append(True)
         step.dead_letters.append(DeadLetter(record, rejected))
-
-
-def _model_error(stage: str, error: Exception) -> Rejected:
-    return Rejected(
-        stage, type(error).__name__, f"the model raised {type(error).__name__}: {error}"
-    )

@@ -14,9 +14,8 @@ from stream.config import Config
 from stream.errors import RiverrunError
 from stream.learner import Learner
 from stream.lifecycle.lifecycle import Lifecycle
-from stream.lifecycle.live import fail, put_in_place, request, take_in
+from stream.lifecycle.live import by_schedule, fail, put_in_place, request, take_in
 from stream.lifecycle.run import Request
-from stream.lifecycle.schedule import next_due
 from stream.line import Line
 from stream.storage.requests import StoredRequest
 from stream.storage.store import Store
@@ -62,25 +61,13 @@ class People:
         if now - self._looked < _LOOK_SECONDS:
             return False
         self._looked = now
-        acted = self._by_the_clock(line)
+        acted = by_schedule(line, self._schedule, self._clock.now())
         for asked in self._store.runs.asked():
             if asked.id not in self.answers:
                 self.answers[asked.id] = outcome = self._carry_out(line, asked)
                 _log.info("asked", kind=asked.kind, by=asked.by, outcome=outcome)
                 acted = True
         return acted
-
-    def _by_the_clock(self, line: Line) -> bool:
-        if self._schedule is None or line.lifecycle is None:
-            return False
-        now, last = self._clock.now(), line.lifecycle.scheduled_at
-        if last is None:
-            line.lifecycle.scheduled_at = now
-            return True
-        if now < next_due(self._schedule, last):
-            return False
-        line.lifecycle.scheduled_at = now
-        return request(line, Request("schedule", {"schedule": self._schedule}, "it is due"))
 
     def _carry_out(self, line: Line, asked: StoredRequest) -> str:
         lifecycle = line.lifecycle

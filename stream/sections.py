@@ -26,6 +26,7 @@ def _milliseconds(value: object) -> object:
 Duration = Annotated[int, BeforeValidator(_milliseconds), Field(ge=0)]
 """A duration; text such as ``3d`` in the file, milliseconds in the program."""
 
+
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 Name = Annotated[str, Field(pattern=_NAME)]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
@@ -99,11 +100,26 @@ class EventSection(Section):
     )
 
 
+class CandidateSection(Section):
+    """``[[model.candidates]]``: a pipeline that retraining tries beside the configured one."""
+
+    name: Name | None = None
+    pipeline: str = Field(description="a River expression")
+    grid: dict[str, dict[str, list[bool | int | float | str]]] = Field(
+        default_factory=dict, description="values to try, by class and parameter"
+    )
+
+
 class ModelSection(Section):
     """``[model]``: what learns."""
 
     task: Task
-    pipeline: str | None = Field(None, description="a River expression")
+    pipeline: str | None = Field(
+        None, description='a River expression; or "auto", for a sensible set that is raced'
+    )
+    candidates: tuple[CandidateSection, ...] = Field(
+        (), max_length=32, description="pipelines that retraining tries too; each may have a grid"
+    )
     factory: str | None = Field(None, description='own Python: "package.module:function"')
     metrics: tuple[str, ...] | None = Field(
         None, min_length=1, max_length=20, description="names of river.metrics"
@@ -239,38 +255,6 @@ class RetrainSection(Section):
     )
     max_loss: float | None = Field(
         None, gt=0, description="mean loss above which no model is promoted"
-    )
-
-
-Block = Annotated[str, Field(min_length=1, max_length=10_000)]
-
-
-class CanvasSection(Section):
-    """``[canvas]``: the ten blocks of the Machine Learning Canvas (Dorard), for model cards."""
-
-    value_proposition: Block | None = Field(
-        None, description="who the end users are, and what they get out of it"
-    )
-    prediction_task: Block | None = Field(
-        None, description="what is predicted, of what, and when the outcome is known"
-    )
-    decisions: Block | None = Field(None, description="how predictions become decisions")
-    impact_simulation: Block | None = Field(
-        None, description="what right and wrong decisions cost; what a model must reach"
-    )
-    making_predictions: Block | None = Field(
-        None, description="when predictions are made, and in what time"
-    )
-    data_sources: Block | None = Field(None, description="where entities and outcomes come from")
-    data_collection: Block | None = Field(
-        None, description="how labels are collected, and how the data is kept fresh"
-    )
-    features: Block | None = Field(None, description="what the model sees at prediction time")
-    building_models: Block | None = Field(
-        None, description="how many models are needed, and when they are made anew"
-    )
-    monitoring: Block | None = Field(
-        None, description="which metrics tell the value in production, and who looks"
     )
 
 

@@ -244,6 +244,7 @@ class Worker:
         self._tell([found for at, found in step.findings if self._publisher.is_new(at)])
         self._fit_batch(len(records), self._clock.monotonic() - started)
         if step.halt is not None:
+            self._news.append(("halted", {"message": step.halt}))
             self.checkpoint()
             raise HaltedError(step.halt)
 

@@ -119,6 +119,7 @@ class StreamMetrics(Collector):
         trained = [s for s in watched if s.config.retrain.enabled]
         yield from retrain_families({s.name: _status(s, "retrain") for s in trained})
         yield from families({stream.name: _status(stream, "monitor") for stream in watched})
+        yield from self._deliveries()
 
     def _of_this_process(self) -> Iterator[Metric]:
         for name, attribute, text in _SERVED_COUNTERS:
@@ -218,6 +219,28 @@ class StreamMetrics(Collector):
                         if value is not None:
                             family.add_metric([stream.name, metric, of, window], value)
         return family
+
+    def _deliveries(self) -> Iterator[Metric]:
+        # outcome: sent; failed, tries that are made again; dropped, given up. Alert on dropped.
+        family = CounterMetricFamily(
+            "riverrun_deliveries",
+            "Alerts and mirrored versions by receiver, and what became of them",
+            labels=["stream", "receiver", "outcome"],
+        )
+        # Grows while a receiver is away.
+        waiting = GaugeMetricFamily(
+            "riverrun_deliveries_waiting",
+            "Alerts and mirrored versions that wait to be delivered",
+            labels=["stream", "receiver"],
+        )
+        for stream in self._streams:
+            for receiver, found in stream.models.deliveries.items():
+                for outcome in ("sent", "failed", "dropped"):
+                    labels = [stream.name, receiver, outcome]
+                    family.add_metric(labels, getattr(found, outcome))
+                waiting.add_metric([stream.name, receiver], found.waiting)
+        yield family
+        yield waiting
 
     def _counter(self, name: str, text: str, read: Any) -> Metric:
         family = CounterMetricFamily(name, text, labels=["stream"])

@@ -12,6 +12,7 @@ from stream.checkpoint import MODEL_PART
 from stream.errors import CheckpointDamagedError, StoreError
 from stream.learner import Learner
 from stream.snapshot import load_learner
+from stream.storage.outbox import Delivery
 from stream.storage.store import Identity, Store, StoredCheckpoint
 
 _log = structlog.get_logger("riverrun.api")
@@ -69,6 +70,8 @@ class ModelHolder:
         The model that answers, or None before the first.
     newest
         The newest checkpoint's row, whether its model could be loaded or not.
+    deliveries
+        How each receiver of alerts is doing, by its name.
     swaps
         How often a model was put in place.
     trouble, store_trouble
@@ -81,6 +84,7 @@ class ModelHolder:
     ) -> None:
         self.live: LiveModel | None = None
         self.newest: StoredCheckpoint | None = None
+        self.deliveries: dict[str, Delivery] = {}
         self.swaps = 0
         self.trouble: str | None = None
         self._store = store
@@ -121,6 +125,7 @@ class ModelHolder:
             newest = self._store.newest()
             self._note_store(None)
             self.newest = newest
+            self.deliveries = self._store.outbox.deliveries()
             if newest is not None:
                 self._follow(newest)
         except StoreError as error:

@@ -168,6 +168,9 @@ class StreamStatus(BaseModel):
         description="Counts, labels, scores beside the baselines, and offsets, as the worker "
         "committed them; as 'riverrun status --json' prints them."
     )
+    deliveries: dict[str, Any] = Field(
+        description="By receiver of alerts: sent, failed tries, dropped, waiting, last error."
+    )
 
 
 class StreamSummary(BaseModel):

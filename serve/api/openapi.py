@@ -75,10 +75,20 @@ def _document(app: FastAPI, version: str) -> dict[str, Any]:
     schemas.update(more["$defs"])
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    _restore_examples(app, schemas)
     for path in document["paths"].values():
         for operation in path.values():
             _drop_unused(operation["responses"])
     return document
+
+
+def _restore_examples(app: FastAPI, schemas: dict[str, Any]) -> None:
+    """Put the examples of answers back as they are: FastAPI takes every null out of them."""
+    for route in app.routes:
+        model = getattr(route, "response_model", None)
+        extra = getattr(model, "model_config", {}).get("json_schema_extra") or {}
+        if model is not None and "examples" in extra:
+            schemas[model.__name__]["examples"] = extra["examples"]
 
 
 def _drop_unused(responses: dict[str, Any]) -> None:

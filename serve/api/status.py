@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from fastapi import FastAPI
 
 from monitor.trigger import State
@@ -58,6 +59,7 @@ def status_of_stream(stream: ServedStream) -> StreamStatus:
         checkpoint=checkpoint,
         monitor=_monitor(stream),
         status=None if newest is None else newest.status,
+        deliveries=msgspec.to_builtins(stream.models.deliveries),
     )
 
 

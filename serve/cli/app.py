@@ -12,7 +12,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from serve.cli.alerts import alerts_list, alerts_send, alerts_test
 from serve.cli.api import api
+from serve.cli.backtest import backtest
 from serve.cli.check import check
 from serve.cli.console import show_error
 from serve.cli.dead_letters import dead_letters_list, dead_letters_show
@@ -68,6 +70,12 @@ GROUPS = {
         rich_markup_mode="rich",
         help="Records that could not be used: what they are, why, and once more after a fix.",
         epilog="Example: riverrun dead-letters list --since 2h",
+    ),
+    "alerts": typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="Who is told of halts, drift and retrainings: try it, look at it, deliver.",
+        epilog="Example: riverrun alerts test",
     ),
     "models": typer.Typer(
         no_args_is_help=True,
@@ -152,6 +160,9 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     ],
     schema_show: ["riverrun schema show", "riverrun schema show --output schema.toml"],
     schema_check: ["riverrun schema check july.csv.gz --schema schema.toml --json"],
+    alerts_test: ["riverrun alerts test", "riverrun alerts test --json"],
+    alerts_list: ["riverrun alerts list", "riverrun alerts list --json"],
+    alerts_send: ["riverrun alerts send", "riverrun alerts send --once"],
     drift: [
         "riverrun drift january.csv.gz july.parquet",
         "riverrun drift old.jsonl new.jsonl --ignore id,placed --false-alarms '1 per 100 panes'",
@@ -161,6 +172,11 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     placebo: [
         "riverrun placebo january.csv.gz",
         "riverrun placebo january.csv.gz --false-alarms '1 per 200 panes' --resample events",
+    ],
+    backtest: [
+        "riverrun backtest january.csv.gz",
+        "riverrun backtest january.csv.gz --policy never,drift --change 12000 --html page.html",
+        "riverrun backtest --from 2026-01-01 --to 2026-02-01 --fail-under drift.gain=0.02",
     ],
 }
 

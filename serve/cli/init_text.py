@@ -140,6 +140,15 @@ def _examples(name: str, task: str, features: Mapping[str, str]) -> dict[str, di
         "event": {"id": "id", "time": "time"},
         "monitor": {"schema_file": "schema.toml", "pane_span": "10m", "segments": segments[:1]},
         "retrain": {"labels": 10_000, "schedule": "0 3 * * *", "max_loss": 0.5},
+        "alerts": {
+            "webhook": "https://example.org/hooks/riverrun",
+            "alertmanager": "http://localhost:9093",
+        },
+        "mlflow": {
+            "tracking_uri": "http://localhost:5000",
+            "experiment": name,
+            "registered_model": name,
+        },
         "model": {
             "factory": "package.module:function",
             "metrics": list(DEFAULT_METRICS[usual]),

@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.anomalies import Anomaly, event_severity, pane_anomalies
 from monitor.config import PaneConfig
-from monitor.counting import CheckedBatch, check_batch, pane_of, sketch_bits
+from monitor.counting import CheckedBatch, batch_cells, check_batch, pane_of, sketch_bits
 from monitor.layout import Layout
 from monitor.panes import Pane
 from monitor.schema import Schema, Severity
@@ -203,7 +203,7 @@ def _note_panes(result: CheckResult, checked: CheckedBatch, batch: Batch, schema
 def _panes(checked: CheckedBatch, batch: Batch, schema: Schema) -> Iterator[Pane]:
     """Cut a batch into panes; one that is too short to judge by is left out."""
     layout, events = Layout(()), PaneConfig().events
-    cells = np.zeros((0, batch.rows), dtype=np.int64)
+    cells = batch_cells(layout, checked, {})
     places = np.array(batch.places, dtype=np.float64)
     sketches: Mapping[str, np.ndarray[tuple[int], np.dtype[np.int64]]] = sketch_bits(
         checked, schema

@@ -18,7 +18,14 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
     from serve.cli.logs import configure_logs
     from serve.cli.status_view import status_view
     from serve.compose import read_secrets
-    from serve.status_reading import lag_of, monitor_details, newest_of, shown_status, store_to_read
+    from serve.status_reading import (
+        deliveries_of,
+        lag_of,
+        monitor_details,
+        newest_of,
+        shown_status,
+        store_to_read,
+    )
     from stream.load_config import load_config
 
     configure_logs(LogLevel.WARNING)
@@ -29,6 +36,7 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
         shown = shown_status(stored, time.time())
         if shown.get("monitor") is not None:
             shown["monitor"] = shown["monitor"] | monitor_details(store, stored)
+        shown["deliveries"] = deliveries_of(store)
     shown |= lag_of(settings, secrets, stored)
     if as_json:
         print_json(shown)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +52,8 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    top = (_top(status), _behind(status), under_way(status))
-    parts: list[RenderableType] = [Text(text) for text in top if text]
+    lines = (_top(status), _behind(status), under_way(status), *_deliveries(status))
+    parts: list[RenderableType] = [Text(text) for text in lines if text]
     parts += [Text(), _numbers(status), Text(), _scores(status)]
     if status.get("monitor") is not None:
         parts += [Text(), monitor_view(status)]
@@ -79,6 +79,14 @@ def _behind(status: Mapping[str, Any]) -> str:
     lag = status["lag"]
     behind = ", ".join(f"{place} {count:,}" for place, count in lag.items() if count)
     return f"behind: {behind or 'nothing'} ({len(lag)} partitions)"
+
+
+def _deliveries(status: Mapping[str, Any]) -> Iterator[str]:
+    for name, found in (status.get("deliveries") or {}).items():
+        text = f"{name}: {found['sent']:,} sent, {found['waiting']:,} waiting"
+        if found["dropped"]:
+            text += f", {found['dropped']:,} given up"
+        yield f"{text}; {found['last_error']}" if found["last_error"] else text
 
 
 def _numbers(status: Mapping[str, Any]) -> Table:

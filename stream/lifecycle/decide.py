@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from stream.lifecycle.gate import Gate
-from stream.lifecycle.lifecycle import Decision, Lifecycle
+from stream.lifecycle.lifecycle import Lifecycle
 from stream.lifecycle.race import stay
 from stream.lifecycle.run import Run
+from stream.lifecycle.shadow import Decision
 
 
 def decide(lifecycle: Lifecycle, now: int) -> Decision | None:
@@ -96,6 +97,7 @@ def _prove(lifecycle: Lifecycle, now: int) -> Decision | None:
         lifecycle.note("rolled_back", now, f"{sentence}{former.version} is back.", numbers)
         decision = Decision(former, lifecycle.reference)
         lifecycle.run, lifecycle.shadows, lifecycle.reference = None, [], None
+        lifecycle.changed = None
         lifecycle.version, lifecycle.pipeline = former.version, former.description
         return decision
     if gate.labels >= lifecycle.config.probation or former.failed is not None:

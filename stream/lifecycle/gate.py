@@ -8,6 +8,13 @@ at most the level, so that one may look after every event and stop when one like
 mean of bounded differences: Waudby-Smith and Ramdas 2024, Journal of the Royal Statistical Society
 B 86(1); comparing two forecasters in this way: Choe and Ramdas 2024, Operations Research 72(4).
 Events need not be independent.
+
+In a probation the question is whether a model turns bad at some time, so the bets also begin anew
+at later times. A stake that lies still until its time is a supermartingale too, and so is a mixture
+over times of beginning, with weights that add up to 1 (the sum over beginnings behind
+Shiryaev-Roberts detection, normalised; Shin, Ramdas and Rinaldo 2023, New England Journal of
+Statistics in Data Science 2(2)): the level stays, and what was lost while the model was good is
+not held against the evidence that comes after.
 """
 
 from __future__ import annotations
@@ -24,6 +31,9 @@ SHARES = np.geomspace(0.01, 0.9, 10)
 """The bets that are mixed; no more than all of the stake can be lost."""
 
 MAX_SEGMENTS = 200
+LATE = 9
+"""Later beginnings of the bets in a probation, evenly spread; together half of the stake."""
+
 Verdict = Literal["better", "not_worse", "worse", "undecided"]
 
 
@@ -65,6 +75,9 @@ class Gate(msgspec.Struct):
     segments
         By feature and segment, labels and the logs of the stakes against the claim that the
         challenger is not worse there.
+    late_every, late
+        Labels between later beginnings of the bets for better, 0 for none; and the logs of the
+        stakes of those that have begun.
     """
 
     scale: float
@@ -76,6 +89,8 @@ class Gate(msgspec.Struct):
     worse: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(SHARES))
     not_worse: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(SHARES))
     segments: dict[str, tuple[int, list[float]]] = {}
+    late_every: int = 0
+    late: list[list[float]] = []
 
     def update(
         self,
@@ -109,6 +124,7 @@ class Gate(msgspec.Struct):
         self.champion = _added(self.champion, champion)
         self.challenger = _added(self.challenger, challenger)
         self.better = _bet(self.better, gap)
+        self._bet_late(gap)
         self.worse = _bet(self.worse, -gap)
         self.not_worse = _bet(self.not_worse, (gap + self.margin) / (1.0 + self.margin))
         for feature, labels in (segments or {}).items():
@@ -127,13 +143,33 @@ class Gate(msgspec.Struct):
         needed = -np.log(rules.level)
         if log_mean(self.worse) >= needed:
             return "worse"
-        if log_mean(self.better) >= needed:
+        if self.evidence >= needed:
             return "better"
         return "not_worse" if log_mean(self.not_worse) >= needed else "undecided"
 
     def is_better(self, level: float) -> bool:
         """Return whether the evidence shows it, however short the stay was."""
-        return bool(log_mean(self.better) >= -np.log(level))
+        return bool(self.evidence >= -np.log(level))
+
+    @property
+    def evidence(self) -> float:
+        """Log of the mixed stake against the claim that the challenger is not better."""
+        if not self.late_every:
+            return log_mean(self.better)
+        # Those that have not begun stand at 1.
+        later = [log_mean(stakes) for stakes in self.late] + [0.0] * (LATE - len(self.late))
+        return log_mean([log_mean(self.better), log_mean(later)])
+
+    def _bet_late(self, gap: FloatArray) -> None:
+        """Let the bets that begin later take in what came after their beginning."""
+        before = self.labels - len(gap)
+        for number in range(LATE if self.late_every else 0):
+            start = (number + 1) * self.late_every
+            if start >= self.labels:
+                break
+            if number == len(self.late):
+                self.late.append([0.0] * len(SHARES))
+            self.late[number] = _bet(self.late[number], gap[max(0, start - before) :])
 
     def worse_in(self, rules: GateRules) -> list[str]:
         """Return the segments in which the challenger is clearly worse, the clearest first.
@@ -151,10 +187,32 @@ class Gate(msgspec.Struct):
             "labels": self.labels,
             "champion_loss": self.champion / self.labels if self.labels else None,
             "challenger_loss": self.challenger / self.labels if self.labels else None,
-            "log_evidence_better": round(log_mean(self.better), 4),
+            "log_evidence_better": round(self.evidence, 4),
             "log_evidence_worse": round(log_mean(self.worse), 4),
             "log_evidence_not_worse": round(log_mean(self.not_worse), 4),
         }
+
+
+def probation_gate(scale: float, margin: float, labels: int) -> Gate:
+    """Return a gate without evidence that finds out when a model turns bad.
+
+    Parameters
+    ----------
+    scale, margin
+        As for ``Gate``.
+    labels
+        Of the probation.
+
+    Examples
+    --------
+    >>> gates = [Gate(1.0, 0.01), probation_gate(1.0, 0.01, 5_000)]
+    >>> for gate in gates:
+    ...     gate.update(np.full(2_500, 0.1), np.full(2_500, 0.2))
+    ...     gate.update(np.full(500, 0.4), np.full(500, 0.2))
+    >>> [gate.is_better(0.01) for gate in gates]
+    [False, True]
+    """
+    return Gate(scale=scale, margin=margin, late_every=max(1, labels // (LATE + 1)))
 
 
 def log_mean(logs: Sequence[float]) -> float:

@@ -9,48 +9,22 @@ else, so that they are the same however records are cut into batches.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
-import numpy as np
 
 from monitor.reference import Reference
 from stream.events import Features
 from stream.labels import Label
 from stream.learner import Learner, Prediction
-from stream.lifecycle.gate import Gate, GateRules
+from stream.lifecycle.answers import is_overtaken
+from stream.lifecycle.gate import Gate, GateRules, probation_gate
 from stream.lifecycle.run import REFRESHES, KeptModel, Outcome, Phase, Request, Run, RunChange
-from stream.lifecycle.shadow import Shadow
+from stream.lifecycle.shadow import Adopted, Decision, Shadow, Shadowed, weigh
 from stream.sections import RetrainSection, Task
-from stream.watching.losses import losses
 
 DAY = 86_400_000
 _REQUESTS_KEPT = 20
-CHAMPION = ""
-"""What the serving model is called among the predictions of an event."""
-
-
-class Adopted(NamedTuple):
-    """A candidate that was trained: its name, pipeline and model."""
-
-    name: str
-    pipeline: str
-    learner: Learner
-
-
-class Shadowed(NamedTuple):
-    """A label, and what the champion and the shadows had said."""
-
-    label: Label
-    said: Mapping[str, Prediction]
-    features: Features
-
-
-class Decision(NamedTuple):
-    """What the line is to do: let a shadow take the champion's place."""
-
-    shadow: Shadow
-    reference: Reference | None
 
 
 class Lifecycle:
@@ -73,6 +47,11 @@ class Lifecycle:
         Models in the shadow.
     scheduled_at
         Seconds since the epoch of the last time that the schedule was due.
+    answered
+        Event time in milliseconds up to which changes of the concept have had their run.
+    changed
+        Event time in milliseconds of the last change after which a model was trained that was
+        promoted; what came before it is not trained on again.
     changes, kept
         What is to be written down, and the models to keep, since the last checkpoint.
     tally
@@ -92,7 +71,9 @@ class Lifecycle:
         self.versions = int(version.removeprefix("v"))
         self.scheduled_at: float | None = None
         self.began: list[int] = []
-        self.labels = 0
+        self.labels_at = 0
+        self.answered = float("-inf")
+        self.changed: int | None = None
         self.reference: Reference | None = None
         self.tally: dict[str, int] = {}
         self._said: list[Shadowed] = []
@@ -133,17 +114,25 @@ class Lifecycle:
         -------
         bool
             Whether a run began. Without a person asking, no more than ``retrain.max_per_day`` do.
+            A change of the concept ends a run whose challenger is from before it.
         """
-        if self.run is not None and self.run.phase != "probation":
-            if len(self.run.requests) < _REQUESTS_KEPT:
-                self.run.requests.append(request)
-            return False
         self.began = [time for time in self.began if time > now - DAY]
-        if not request.by and len(self.began) >= self.config.max_per_day:
+        limited = not request.by and len(self.began) >= self.config.max_per_day
+        asked, replaces = [request], None
+        if self.run is not None and self.is_busy:
+            if limited or not is_overtaken(self.run, request):
+                if len(self.run.requests) < _REQUESTS_KEPT:
+                    self.run.requests.append(request)
+                return False
+            asked += self.run.requests[: _REQUESTS_KEPT - 1]
+            replaces = self.run.number
+            self.end("cancelled", now, "The concept drifted meanwhile: a run after it begins.")
+        if limited:
             return False
         if self.run is not None:
             self.end("kept", now, "The probation ended early: another run began.")
         self.began.append(now)
+        self.answered = now
         self.runs += 1
         self.versions += 1
         self.run = Run(
@@ -151,12 +140,12 @@ class Lifecycle:
             version=f"v{self.versions}",
             phase="training",
             goal="not_worse" if request.trigger in REFRESHES else "better",
-            requests=[request],
+            requests=asked,
             began=now,
-            since=request.since,
+            since=self.changed if request.since is None else request.since,
             pipelines=dict(pipelines),
+            replaces=replaces,
         )
-        self.labels = 0
         detail = {"trigger": request.trigger, "goal": self.run.goal, "pipelines": dict(pipelines)}
         sentence = f"A run began: {request.reason or request.trigger}."
         self.note("training", now, sentence, detail | {"request": msgspec.to_builtins(request)})
@@ -256,8 +245,7 @@ class Lifecycle:
         self, label: Label, said: Mapping[str, Prediction] | None, features: Features
     ) -> None:
         """Take note of a label that met its predictions: ``CHAMPION``'s and the shadows'."""
-        self.labels += 1
-        if said and self.shadows:
+        if said:
             self._said.append(Shadowed(label, said, features))
 
     def weigh(self, segments: Mapping[str, Sequence[str]] | None = None) -> None:
@@ -269,18 +257,7 @@ class Lifecycle:
             By feature, the segment of each noted label.
         """
         said, self._said = self._said, []
-        if not said:
-            return
-        labels = [one.label for one in said]
-        champion = losses(self.task, labels, [one.said.get(CHAMPION) for one in said])
-        for shadow in self.shadows:
-            other = losses(self.task, labels, [one.said.get(shadow.key) for one in said])
-            both = np.isfinite(champion) & np.isfinite(other)
-            kept = {
-                feature: [name for name, good in zip(names, both.tolist(), strict=True) if good]
-                for feature, names in (segments or {}).items()
-            }
-            shadow.gate.update(champion[both], other[both], kept)
+        weigh(self.task, self.shadows, said, segments or {})
 
     @property
     def noted(self) -> list[Features]:
@@ -300,8 +277,9 @@ class Lifecycle:
             Event time in milliseconds.
         """
         winner, version, pipeline = self.shadows[0], self.version, self.pipeline
+        self.changed = self.run.since if self.run is not None else None
         self.version, self.pipeline = winner.version, winner.description
-        gate = self.new_gate(winner.gate.scale)
+        gate = probation_gate(winner.gate.scale, self.config.margin, self.config.probation)
         self.shadows = [Shadow(version, "former", version, former, gate, pipeline)]
         self.reference = reference
         self.enter("probation", now, f"{self.version} serves; {version} is in its shadow.")

@@ -12,12 +12,14 @@ from monitor.reference import Reference
 from monitor.segments import segments_of
 from monitor.trigger import State
 from stream.learner import Learner
+from stream.lifecycle.answers import is_unanswered
 from stream.lifecycle.decide import decide
 from stream.lifecycle.gate import log_mean
-from stream.lifecycle.lifecycle import Adopted, Decision, Lifecycle
+from stream.lifecycle.lifecycle import Lifecycle
 from stream.lifecycle.run import KeptModel, Outcome, Request, RunChange
 from stream.lifecycle.scale import loss_scale
-from stream.lifecycle.shadow import Shadow
+from stream.lifecycle.schedule import next_due
+from stream.lifecycle.shadow import Adopted, Decision, Shadow
 from stream.watching.findings import Finding
 from stream.watching.pane_row import PaneRow
 from stream.watching.watch import Watch
@@ -38,6 +40,10 @@ def close_segment(line: Line, findings: Sequence[Finding]) -> None:
     for finding in findings:
         if finding.pane is not None:
             _on_pane(line, lifecycle, watch, finding.pane)
+        if finding.kind == "reference" and len(line.pipelines) > 1:
+            request(
+                line, Request("selection", {"candidates": len(line.pipelines)}, "which is best")
+            )
 
 
 def request(line: Line, wanted: Request) -> bool:
@@ -45,10 +51,35 @@ def request(line: Line, wanted: Request) -> bool:
     lifecycle, watch = line.lifecycle, line.watch
     if lifecycle is None or watch is None:
         return False
-    began = lifecycle.request(wanted, _now(line), line.pipelines)
+    began = lifecycle.request(wanted, _now(line), _pipelines(line, lifecycle, wanted))
     if began:
+        lifecycle.labels_at = line.counts.matched
         _started(watch, _now(line))
     return began
+
+
+def by_schedule(line: Line, schedule: str | None, now: float) -> bool:
+    """Begin a run where the schedule is due; return whether anything was written down.
+
+    Parameters
+    ----------
+    line
+        Whose lifecycle knows when it was last due; the first call only sets that.
+    schedule
+        As ``next_due`` reads it.
+    now
+        Seconds since the epoch.
+    """
+    lifecycle = line.lifecycle
+    if schedule is None or lifecycle is None:
+        return False
+    last = lifecycle.scheduled_at
+    if last is not None and now < next_due(schedule, last):
+        return False
+    lifecycle.scheduled_at = now
+    if last is None:
+        return True
+    return request(line, Request("schedule", {"schedule": schedule}, "it is due"))
 
 
 def adopt(
@@ -157,8 +188,9 @@ def _on_pane(line: Line, lifecycle: Lifecycle, watch: Watch, pane: PaneRow) -> N
         _carry_out(line, lifecycle, watch, decision, now)
     if busy and not lifecycle.is_busy:
         _ended(watch, now)
-    for wanted in _wanted(lifecycle, watch, pane):
-        if lifecycle.request(wanted, now, line.pipelines):
+    for wanted in _wanted(line, lifecycle, watch, pane):
+        if lifecycle.request(wanted, now, _pipelines(line, lifecycle, wanted)):
+            lifecycle.labels_at = line.counts.matched
             _started(watch, now)
 
 
@@ -209,27 +241,37 @@ def _fits(reference: Reference, watch: Watch) -> bool:
     return schema is not None and wanted == set(schema.names)
 
 
-def _wanted(lifecycle: Lifecycle, watch: Watch, pane: PaneRow) -> Iterator[Request]:
+def _wanted(line: Line, lifecycle: Lifecycle, watch: Watch, pane: PaneRow) -> Iterator[Request]:
     """Give what a closed pane asks for, as far as it is switched on."""
     config, actions = lifecycle.config, pane.summary.actions
     signals: dict[str, Any] = dict(pane.summary.signals)
     evidence = {"pane": pane.index, "signals": signals, "alarms": pane.summary.alarms[:10]}
-    if "retrain" in actions and config.drift:
-        since = [drift.since_time for drift in watch.recent_drifts]
-        yield Request(
-            "drift",
-            evidence | {"drifts": len(since)},
-            f"drift in pane {pane.index}",
-            since=round(max(since) * 1000) if since else None,
-        )
+    times = [drift.since_time for drift in watch.recent_drifts]
+    since = round(max(times) * 1000) if times else None
+    # The trigger says nothing while a run is under way, and nothing in its cooldown.
+    waits = watch.monitor.trigger.state in (State.COOLDOWN, State.HALTED)
+    missed = not waits and is_unanswered(lifecycle, watch.recent_drifts)
+    if config.drift and (missed or "retrain" in actions):
+        found = evidence | {"drifts": len(times)}
+        yield Request("drift", found, f"drift in pane {pane.index}", since=since)
     elif "challenge" in actions and config.skew:
         names = ", ".join(name for _, name in pane.summary.alarms[:3])
         yield Request("skew", evidence, f"values have shifted in pane {pane.index}: {names}")
     if config.performance and (drop := watch.leads.drop(config.performance_drop)) is not None:
-        yield Request("performance", drop, str(drop["sentence"]))
-    if config.labels is not None and lifecycle.labels >= config.labels:
-        found = {"labels": lifecycle.labels}
-        yield Request("labels", found, f"{lifecycle.labels:,} labels since the last run")
+        # Trained on what came before a known change, too, it would be the champion over again.
+        yield Request("performance", drop, str(drop["sentence"]), since=since)
+    labels = line.counts.matched - lifecycle.labels_at
+    if config.labels is not None and labels >= config.labels:
+        yield Request("labels", {"labels": labels}, f"{labels:,} labels since the last run")
+
+
+def _pipelines(line: Line, lifecycle: Lifecycle, wanted: Request) -> dict[str, str]:
+    """Return what to train: the configured candidates, and what serves where that is another."""
+    if wanted.trigger == "change" or lifecycle.pipeline in line.pipelines.values():
+        return line.pipelines
+    return (
+        line.pipelines | {"champion": lifecycle.pipeline} if lifecycle.pipeline else line.pipelines
+    )
 
 
 def _segments(lifecycle: Lifecycle, watch: Watch) -> dict[str, list[str]]:

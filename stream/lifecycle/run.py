@@ -63,6 +63,8 @@ class Run(msgspec.Struct):
         Event time in milliseconds that the range begins at; None for the last ``window`` events.
     pipelines
         By candidate's name, what is trained.
+    replaces
+        The run that it replaced, because the concept had drifted again.
     """
 
     number: int
@@ -73,6 +75,7 @@ class Run(msgspec.Struct):
     began: int
     since: int | None
     pipelines: dict[str, str]
+    replaces: int | None = None
 
 
 class RunChange(msgspec.Struct, frozen=True):

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
+import numpy as np
+
+from monitor.reference import Reference
 from stream.events import Features
 from stream.labels import Label
 from stream.learner import Learner, Prediction
 from stream.lifecycle.gate import Gate
+from stream.sections import Task
+from stream.watching.losses import losses
 
 Role = Literal["challenger", "former"]
+CHAMPION = ""
+"""What the serving model is called among the predictions of an event."""
 
 
 class Shadow:
@@ -80,3 +88,59 @@ class Shadow:
             self.learner.learn(features, label)
         except Exception as error:  # noqa: BLE001 (as for predict)
             self.failed = f"learn raised {type(error).__name__}: {error}"
+
+
+class Adopted(NamedTuple):
+    """A candidate that was trained: its name, pipeline and model."""
+
+    name: str
+    pipeline: str
+    learner: Learner
+
+
+class Shadowed(NamedTuple):
+    """A label, and what the champion and the shadows had said."""
+
+    label: Label
+    said: Mapping[str, Prediction]
+    features: Features
+
+
+class Decision(NamedTuple):
+    """What the line is to do: let a shadow take the champion's place."""
+
+    shadow: Shadow
+    reference: Reference | None
+
+
+def weigh(
+    task: Task,
+    shadows: Sequence[Shadow],
+    said: Sequence[Shadowed],
+    segments: Mapping[str, Sequence[str]],
+) -> None:
+    """Give the gates of the shadows the losses of labels, in order.
+
+    Parameters
+    ----------
+    task
+        What is predicted.
+    shadows
+        Each is compared with the champion where both said something.
+    said
+        The labels, and what was said.
+    segments
+        By feature, the segment of each label.
+    """
+    if not said:
+        return
+    labels = [one.label for one in said]
+    champion = losses(task, labels, [one.said.get(CHAMPION) for one in said])
+    for shadow in shadows:
+        other = losses(task, labels, [one.said.get(shadow.key) for one in said])
+        both = np.isfinite(champion) & np.isfinite(other)
+        kept = {
+            feature: [name for name, good in zip(names, both.tolist(), strict=True) if good]
+            for feature, names in segments.items()
+        }
+        shadow.gate.update(champion[both], other[both], kept)

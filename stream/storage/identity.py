@@ -39,7 +39,7 @@ def fingerprint(config: Config) -> str:
     do.
     """
     model, event = config.model, config.event
-    pipeline = canonical(model.pipeline) if model.pipeline is not None else model.factory
+    pipeline = model.factory if model.pipeline is None else canonical(model.pipeline)
     learns = {"pipeline": pipeline, "seed": model.seed}
     if model.factory is not None:
         learns["code"] = sha256(source_of(model.factory)).hexdigest()

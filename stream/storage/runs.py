@@ -171,8 +171,11 @@ class Runs(Requests):
         return self._verified(row, self._model_place(version, row.number, row.moment))
 
     def begin_training(self, run: int, epoch: int, now: float) -> None:
-        """Take note that a training begins; what an older one had reached is forgotten."""
-        mine = self._training(run)
+        """Take note that a training begins; what an older one had reached is forgotten.
+
+        There is one at a time: that of a run that was called off, or overtaken, goes too.
+        """
+        mine = and_(trainings.c.stream == self._stream, trainings.c.run <= run)
         with writing(self._engine) as connection:
             connection.execute(delete(trainings).where(mine))
             values = {"stream": self._stream, "run": run, "epoch": epoch, "state": "running"}

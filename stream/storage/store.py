@@ -16,7 +16,9 @@ from stream.checkpoint import Chunks, Snapshot
 from stream.errors import FencedError
 from stream.storage.blobs import Blobs
 from stream.storage.database import open_database, reading, shown, writing
+from stream.storage.happenings import write_happening
 from stream.storage.history import History
+from stream.storage.outbox import Outbox
 from stream.storage.runs import Runs
 from stream.storage.tables import belongs_to, checkpoints, happenings, shards, versions
 
@@ -84,6 +86,8 @@ class Store:
         The monitor's panes and references.
     runs
         Retraining runs, kept models, and what people ask for.
+    outbox
+        Whom to tell of what happens, and what they are still to be told.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class Store:
         self._blobs = Blobs(stream, shard, secret)
         self.runs = Runs(self._engine, stream, secret)
         self.history = History(self._engine, stream, shard, secret)
+        self.outbox = Outbox(self._engine, stream, shard)
         self.url = shown(self._engine)
 
     def close(self) -> None:
@@ -201,7 +206,7 @@ class Store:
                     )
             self.runs.answered(connection, answers or {}, now)
             for kind, detail in happened:
-                self._happened(connection, kind, detail, now)
+                write_happening(connection, self._stream, kind, detail, now)
             self._write_version(connection, snapshot.version, reason, identity, now)
             connection.execute(update(shards).where(self._mine(shards)).values(last_number=number))
             self._forget(connection, keep)
@@ -254,7 +259,7 @@ class Store:
     def record(self, kind: str, detail: Mapping[str, Any], now: float) -> None:
         """Write down something that a person should find afterwards."""
         with writing(self._engine) as connection:
-            self._happened(connection, kind, detail, now)
+            write_happening(connection, self._stream, kind, detail, now)
 
     def happenings(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return what was written down, newest first."""
@@ -283,12 +288,6 @@ class Store:
 
     def _mine(self, table: Any) -> Any:
         return belongs_to(table, self._stream, self._shard)
-
-    def _happened(
-        self, connection: Connection, kind: str, detail: Mapping[str, Any], now: float
-    ) -> None:
-        row = {"stream": self._stream, "at": now, "kind": kind, "detail": dict(detail)}
-        connection.execute(insert(happenings).values(**row))
 
     def _check(self, connection: Connection, claim: Claim) -> None:
         query = select(shards.c.epoch).where(self._mine(shards)).with_for_update()

@@ -206,6 +206,35 @@ happenings = Table(
 )
 """What a person should be able to find afterwards: gaps, damaged checkpoints, rebuilds."""
 
+receivers = Table(
+    "receivers",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("receiver", String(32), primary_key=True),
+    Column("happening", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("state", JSON, nullable=False),
+    Column("sent", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("dropped", BigInteger, nullable=False),
+    Column("sent_at", Float, nullable=True),
+    Column("last_error", Text, nullable=True),
+)
+"""Who is told of what happens: how far each has read happenings and runs, and what came of it."""
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("stream", String(128), nullable=False, index=True),
+    Column("receiver", String(32), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("data", JSON, nullable=False),
+)
+"""What a receiver is still to be told, oldest first."""
+
 
 def belongs_to(table: Table, stream: str, shard: str) -> Any:
     """Return the condition that a row of a table is one of a shard's."""

@@ -27,7 +27,7 @@ from stream.storage.identity import fingerprint, libraries
 from stream.storage.store import Store
 from stream.training.bounded import BoundedReader, is_reached
 from stream.training.recipe import NotReproducibleError, Recipe
-from stream.training.span import start_of_range
+from stream.training.span import newest_first, start_of_range
 from stream.training.training_line import training_line
 
 _BATCH = 1_000
@@ -193,7 +193,7 @@ class Reproduction:
         line = training_line(self._config, {recipe.candidate: recipe.pipeline}, self._schema)
         line.learner = _Idle(learner)
         since = recipe.shadow_time - self._config.labels.max_delay
-        begin, _ = start_of_range(self._store.history, since, _ALL)
+        begin, _ = start_of_range(newest_first(self._store.history), since, _ALL)
         start = _earlier(begin, _offsets(recipe.start))
         expired = [p for p, held in source.bounds().items() if start.get(p, 0) < held.earliest]
         if expired and begin:

@@ -13,7 +13,7 @@ from stream.checkpoint import Snapshot
 from stream.clock import Clock
 from stream.config import Config
 from stream.learner import Learner
-from stream.lifecycle.lifecycle import Adopted
+from stream.lifecycle.shadow import Adopted
 from stream.line import Line
 from stream.log import Log, Source
 from stream.records import Offsets, TopicPartition
@@ -22,7 +22,7 @@ from stream.storage.identity import fingerprint, libraries
 from stream.storage.store import Store
 from stream.training.bounded import BoundedReader, is_reached
 from stream.training.job import Candidates, Job
-from stream.training.span import start_of_range
+from stream.training.span import newest_first, start_of_range
 from stream.training.training_line import training_line
 from stream.watching.state import write_reference
 
@@ -88,7 +88,7 @@ class Training:
         """
         self._began = began = self._clock.monotonic()
         start, found_by = start_of_range(
-            self._store.history, self._job.since, self._config.retrain.window
+            newest_first(self._store.history), self._job.since, self._config.retrain.window
         )
         source = self._log.source([self._config.events_topic, self._config.labels_topic])
         try:

@@ -12,12 +12,11 @@ from monitor.reference import Reference
 from monitor.schema import Schema
 from stream.events import Features
 from stream.labels import Label
-from stream.learner import Prediction, plain
+from stream.learner import Prediction, all_plain
 from stream.records import Offsets
 from stream.sections import Task
 from stream.watching.findings import Finding
 from stream.watching.first_events import FEWEST
-from stream.watching.labelled import Labelled
 from stream.watching.watch import Watch
 
 
@@ -52,16 +51,13 @@ class TrainingWatch(Watch):
         """Return the end of the batch: no pane closes."""
         return len(decoded)
 
-    def note_label(self, labelled: Labelled) -> None:
-        """Keep a label."""
-        self._labels.append(labelled.label)
-
     def close(self, offsets: Offsets) -> list[Finding]:
         """Keep the events that may be learned from."""
-        for one in self._noted:
-            if one.prediction is not None:
-                self._values.append((one.value, one.prediction))
-        self._noted = []
+        self._labels.extend(row[1] for row in self.labelled)
+        for _, _, value, said, _ in self.noted:
+            if said is not None:
+                self._values.append((value, said))
+        self.noted, self.labelled = [], []
         return []
 
     def make_reference(self) -> Reference | None:
@@ -70,9 +66,9 @@ class TrainingWatch(Watch):
         if schema is None or len(self._values) < FEWEST:
             return None
         extra: dict[Role, Values] = {
-            "prediction": [plain(self.task, said) for _, said in self._values]
+            "prediction": all_plain(self.task, [said for _, said in self._values])
         }
         if len(self._labels) >= FEWEST and self.task != "anomaly":
-            extra["label"] = [plain(self.task, label) for label in self._labels]
+            extra["label"] = all_plain(self.task, list(self._labels))
         rows = [self._decode(value) for value, _ in self._values]
         return fit_reference(rows, schema, self.config, extra)

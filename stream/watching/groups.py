@@ -104,7 +104,7 @@ class Groups:
 
 
 def redacted(found: str) -> str:
-    """Return the shape of a value: beyond its start, digits become 9 and letters x.
+    """Return the shape of a value: beyond its start, digits become # and letters x.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def redacted(found: str) -> str:
     "'janx.xxx@xxxxxxx.xxx'"
     """
     shape = "".join(
-        "9" if c.isdigit() else "x" if c.isalpha() else c for c in found[_SHOWN:_SAMPLE]
+        "#" if c.isdigit() else "x" if c.isalpha() else c for c in found[_SHOWN:_SAMPLE]
     )
     return found[:_SHOWN] + shape + ("..." if len(found) > _SAMPLE else "")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from monitor.segments import segments_of
 from stream.baselines import baseline_names
 from stream.events import Features
 from stream.labels import Label
-from stream.learner import Prediction, plain
+from stream.learner import Prediction, all_plain
 from stream.sections import Task
 from stream.watching.leads import MODEL, Leads
 from stream.watching.losses import losses
@@ -26,25 +25,9 @@ from stream.watching.pane_row import pack_scores
 SEGMENT_FEATURES, SEGMENT_CATEGORIES = 5, 20
 
 
-class Labelled(NamedTuple):
-    """A label that met its prediction.
-
-    Parameters
-    ----------
-    features
-        Of its event.
-    label, prediction, said
-        The truth, and what the model and the baselines said.
-    time, age
-        Event time of its event, and from there to now, in milliseconds.
-    """
-
-    features: Features
-    label: Label
-    prediction: Prediction
-    said: tuple[Label | None, Label | None]
-    time: int
-    age: int
+Labelled = tuple[Features, Label, Prediction, tuple[Label | None, Label | None], int, int]
+"""A label that met its prediction: the event's features, the label, what the model and the
+baselines said, the event's time and the label's age in milliseconds. A tuple: there are many."""
 
 
 class Performances:
@@ -98,15 +81,15 @@ class Performances:
         tuple of ConceptDrift
             What the losses showed.
         """
-        rows = [row for row in rows if row.prediction is not None]
+        rows = [row for row in rows if row[2] is not None]
         if not rows:
             return ()
-        labels = [row.label for row in rows]
-        said = [row.prediction for row in rows]
+        labels = [row[1] for row in rows]
+        said = [row[2] for row in rows]
         lost = losses(self.task, labels, said)
         drifts = monitor.observe_labels(
-            [plain(self.task, label) for label in labels],
-            [row.time / 1000 for row in rows],
+            all_plain(self.task, labels),
+            [row[4] / 1000 for row in rows],
             losses=lost,
         )
         self.outlook.labelled(labels, said)
@@ -134,18 +117,18 @@ class Performances:
         """Add the losses of the model and the baselines, where all of them had an answer."""
         by_model = {MODEL: lost}
         for index, name in enumerate(baseline_names(self.task)):
-            by_model[name] = losses(self.task, labels, [row.said[index] for row in rows])
+            by_model[name] = losses(self.task, labels, [row[3][index] for row in rows])
         whole = np.logical_and.reduce([np.isfinite(x) for x in by_model.values()])
         kept = [row for row, complete in zip(rows, whole.tolist(), strict=True) if complete]
         schema, recorder = monitor.schema, monitor.recorder
         if not kept or schema is None or recorder is None:
             return
         names = self.segment_names(recorder.layout)
-        features = [row.features for row in kept]
+        features = [row[0] for row in kept]
         self._add(
             score_batch(
                 {name: x[whole] for name, x in by_model.items()},
-                ages=[row.age / 1000 for row in kept],
+                ages=[row[5] / 1000 for row in kept],
                 segments=segments_of(features, names, schema, recorder.layout),
             )
         )

@@ -33,11 +33,14 @@ class Leads(msgspec.Struct):
         Of the last panes.
     surprise
         By how much the realised accuracy of the last panes is below the band of what was expected.
+    answered
+        The surprise that a run has answered already; only what goes beyond it is news.
     """
 
     whole: Window = msgspec.field(default_factory=lambda: Window(0, 0.0, {}))
     recent: list[Window] = []
     surprise: float = 0.0
+    answered: float = 0.0
 
     def close_pane(
         self, performance: Performance, accuracy: tuple[float, float, int] | None
@@ -61,9 +64,11 @@ class Leads(msgspec.Struct):
         self.surprise = 0.0
         if accuracy is not None and accuracy[2] >= _FEWEST:
             self.surprise = max(0.0, accuracy[0] - accuracy[1])
+        self.answered = min(self.answered, self.surprise)
 
     def begin_anew(self) -> None:
-        """Forget everything, for a newly promoted model or after a run."""
+        """Forget everything but what was answered, for a newly promoted model or after a run."""
+        self.answered = self.surprise
         self.whole, self.recent, self.surprise = Window(0, 0.0, {}), [], 0.0
 
     def drop(self, share: float) -> dict[str, Any] | None:
@@ -75,7 +80,7 @@ class Leads(msgspec.Struct):
             Of the lead over the best baseline that must be lost; and the distance below the band of
             the expected accuracy.
         """
-        if self.surprise >= share:
+        if self.surprise >= self.answered + share:
             sentence = f"accuracy is {self.surprise:.3f} below what confidence promised"
             return {"against": "estimate", "below": self.surprise, "sentence": sentence}
         now, before = _sum(self.recent), _lead(self.whole)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stream.sections import MonitorSection, RetrainSection
 
 T = TypeVar("T")
+_WRONG_ABOVE = 0.25  # of the Brier score: as in stream.watching.losses
 KEYS = {
     "panes.events": "monitor.pane_events",
     "panes.seconds": "monitor.pane_span",
@@ -84,7 +85,12 @@ def monitor_config(section: MonitorSection, retrain: RetrainSection) -> MonitorC
         PaneConfig(keep=skew.spans[-1]),
     )
     concept = part(
-        lambda: ConceptConfig(detector, section.loss_false_alarms, section.reference_losses),
+        lambda: ConceptConfig(
+            detector,
+            section.loss_false_alarms,
+            section.reference_losses,
+            binary_above=_WRONG_ABOVE,
+        ),
         ConceptConfig(),
     )
     trigger = part(

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from monitor.arrays import IntArray
+from monitor.arrays import FloatArray, IntArray
 from monitor.estimate import (
     LEVELS,
     Calibrator,
@@ -72,24 +72,27 @@ class Outlook:
         """What came true of what was stated; None until there are enough labels."""
         return self._calibrator
 
+    def begin_anew(self) -> None:
+        """Forget everything, for a newly promoted model: its confidence is calibrated anew."""
+        self._calibration, self._open = _empty(), _empty()
+        self._calibrator = None
+        self._panes.clear()
+
     def predicted(self, predictions: Sequence[Prediction]) -> None:
         """Take note of predictions."""
-        confidences = [self._confidence(said) for said in predictions]
-        self._open[0] += confidence_counts([c for c in confidences if c is not None])
+        self._open[0] += confidence_counts(self._confidences(predictions))
 
     def labelled(self, labels: Sequence[Label], predictions: Sequence[Prediction]) -> None:
         """Take note of labels and the predictions they belong to, shape (labels,) both."""
-        found: list[float] = []
-        right: list[float] = []
-        for label, said in zip(labels, predictions, strict=True):
-            confidence = self._confidence(said)
-            if confidence is None:
-                continue
-            found.append(confidence)
-            if label if self._task == "binary" else decide(self._task, said) == str(label):
-                right.append(confidence)
-        self._open[1] += confidence_counts(found)
-        self._open[2] += confidence_counts(right)
+        confidences = self._confidences(predictions)
+        if self._task == "binary":
+            right = np.array(labels, dtype=np.bool_)
+        else:
+            pairs = zip(labels, predictions, strict=True)
+            hits = [decide(self._task, said) == str(label) for label, said in pairs]
+            right = np.array(hits, dtype=np.bool_)
+        self._open[1] += confidence_counts(confidences)
+        self._open[2] += confidence_counts(confidences[right])
 
     def close_pane(self) -> IntArray:
         """Begin a new pane, and return the counts of the last one.
@@ -144,12 +147,13 @@ class Outlook:
         self._panes = deque(map(_counts, stored.panes), maxlen=_SPAN_PANES)
         self._open = _counts(stored.open)
 
-    def _confidence(self, prediction: Prediction) -> float | None:
+    def _confidences(self, predictions: Sequence[Prediction]) -> FloatArray:
+        """Return what each prediction states, NaN where it states nothing; shape (predictions,)."""
         if self._task == "binary":
-            return prediction if isinstance(prediction, float) else None
-        if isinstance(prediction, dict) and prediction:
-            return max(prediction.values())
-        return None
+            return np.array(predictions, dtype=np.float64)
+        stated = [max(said.values()) if isinstance(said, dict) and said else np.nan
+                  for said in predictions]  # fmt: skip
+        return np.array(stated, dtype=np.float64)
 
 
 def compare(task: Task, counts: IntArray, calibrator: Calibrator) -> dict[str, Any]:

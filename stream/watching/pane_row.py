@@ -109,9 +109,8 @@ def pane_row(
     ratios: dict[tuple[Role, str], float] = {}
     alarms: list[tuple[Role, str]] = []
     if report is not None:
-        tested = {(c.role, c.name) for c in report.columns if c.status != "INSUFFICIENT"}
-        ratios = {(b.role, b.name): b.ratio for b in report.blame if (b.role, b.name) in tested}
-        alarms = [(b.role, b.name) for b in report.blame if b.alarm]
+        ratios = report.ratios()
+        alarms = [(b.role, b.name) for b in report.blame if b.alarm] if report.drifted else []
     named = [ratios.get((column.role, column.name)) for column in layout.columns]
     summary = PaneSummary(
         state=closed.state.value,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from monitor.reference import Reference
 from monitor.schema import Schema
 from monitor.trigger import State
 from stream.events import Event, Features, Rejected
-from stream.learner import Prediction, plain
+from stream.learner import Prediction, all_plain, plain
 from stream.records import Offsets
 from stream.sections import Task
 from stream.watching.findings import Finding
@@ -38,12 +37,9 @@ from stream.watching.totals import Totals
 _DRIFTS = 20
 
 
-class _Noted(NamedTuple):
-    row: int
-    event: Event
-    value: bytes
-    prediction: Prediction
-    learned: int
+Noted = tuple[int, Event, bytes, Prediction, int]
+"""An event: its place among those judged together, itself, its JSON, its prediction, and how many
+events the model had learned from. A plain tuple, since there is one for every event."""
 
 
 class Watch:
@@ -77,6 +73,9 @@ class Watch:
         How well the model does, by its labels and without them.
     first
         The events of the warm-up.
+    noted, labelled
+        Events that were no repeats, and labels that met their prediction, since the segment began:
+        the line appends them.
     rows, reference
         Panes that closed, and the reference where it was made anew, since the last checkpoint.
     """
@@ -109,8 +108,8 @@ class Watch:
         self._offsets: dict[str, int] = {}
         self._decode = decode
         self._batch: CheckedBatch | None = None
-        self._noted: list[_Noted] = []
-        self._labelled: list[Labelled] = []
+        self.noted: list[Noted] = []
+        self.labelled: list[Labelled] = []
 
     @property
     def is_halted(self) -> bool:
@@ -151,31 +150,6 @@ class Watch:
             for row, wrong in enumerate(batch.errors.tolist())
         ]
 
-    def note(
-        self, row: int, event: Event, value: bytes, prediction: Prediction, learned: int
-    ) -> None:
-        """Take note of an event that was not a repeat, and of what was predicted for it.
-
-        Parameters
-        ----------
-        row
-            Its place among those that were judged together.
-        event, value
-            The event, and its JSON.
-        prediction
-            None for one that was not predicted.
-        learned
-            How many events the model had learned from.
-        """
-        self._noted.append(_Noted(row, event, value, prediction, learned))
-
-    def note_label(self, labelled: Labelled) -> None:
-        """Take note of a label that met its prediction."""
-        if self.is_warm:
-            self._labelled.append(labelled)
-        elif len(self.first.labels) < self.config.warmup_events:
-            self.first.labels.append(labelled.label)
-
     def close(self, offsets: Offsets) -> list[Finding]:
         """End a segment: count what was noted, and return what was found.
 
@@ -185,19 +159,23 @@ class Watch:
             Behind the segment.
         """
         self._offsets = {str(place): offset for place, offset in offsets.items()}
-        labelled, self._labelled = self._labelled, []
-        drifts = self.performances.labelled(labelled, self.monitor)
+        labelled, self.labelled = self.labelled, []
+        drifts: tuple[ConceptDrift, ...] = ()
+        if self.is_warm:
+            drifts = self.performances.labelled(labelled, self.monitor)
+        elif len(self.first.labels) < self.config.warmup_events:
+            self.first.labels += [row[1] for row in labelled]
         self.drifts += drifts
         findings = [Finding("concept_drift", round(d.at_time * 1000), drift=d) for d in drifts]
-        noted, self._noted, batch, self._batch = self._noted, [], self._batch, None
+        noted, self.noted, batch, self._batch = self.noted, [], self._batch, None
         if not noted or batch is None:
             return findings
         if len(noted) < batch.rows:  # repeats are no part of a pane
-            batch = self.monitor.check([one.event.features for one in noted])
+            batch = self.monitor.check([event.features for _, event, *_ in noted])
         self.totals.events += batch.rows
         self.totals.errors += int(batch.errors.sum())
         for row in sorted(batch.anomalies):  # they were found column by column
-            self._add_anomalies(batch.anomalies[row], noted[row].event.time)
+            self._add_anomalies(batch.anomalies[row], noted[row][1].time)
         if not self.is_warm:
             return findings + self._warm_up(noted, batch)
         findings += self._count(noted, batch)
@@ -222,7 +200,9 @@ class Watch:
         self.monitor.promote(reference)
         self.reference = reference
         self.recent_drifts = []
+        self.performances.outlook.begin_anew()
         self.leads.begin_anew()
+        self.leads.answered = 0.0
 
     @property
     def leads(self) -> Leads:
@@ -235,12 +215,14 @@ class Watch:
         self.rows.clear()
         self.reference = None
 
-    def _warm_up(self, noted: list[_Noted], batch: CheckedBatch) -> list[Finding]:
+    def _warm_up(self, noted: list[Noted], batch: CheckedBatch) -> list[Finding]:
         """Keep the events that may be learned from; with enough of them, make the reference."""
         first = self.first
         first.events += [
-            FirstEvent(one.value, plain(self.task, one.prediction), one.learned)
-            for one, wrong in zip(noted, batch.errors.tolist(), strict=True)
+            FirstEvent(value, plain(self.task, said), learned)
+            for (_, _, value, said, learned), wrong in zip(
+                noted, batch.errors.tolist(), strict=True
+            )
             if not wrong
         ]
         if len(first.events) < self.config.warmup_events:
@@ -249,19 +231,19 @@ class Watch:
         self.monitor.fit(
             [self._decode(event.value) for event in first.events],
             predictions=first.predictions(),
-            labels=None if labels is None else [plain(self.task, label) for label in labels],
+            labels=None if labels is None else all_plain(self.task, labels),
         )
         first.clear()
         self.reference = self.monitor.reference
-        return [Finding("reference", noted[-1].event.time)]
+        return [Finding("reference", noted[-1][1].time)]
 
-    def _count(self, noted: list[_Noted], batch: CheckedBatch) -> list[Finding]:
-        said = [one.prediction for one in noted]
+    def _count(self, noted: list[Noted], batch: CheckedBatch) -> list[Finding]:
+        said = [one[3] for one in noted]
         self.performances.predicted([one for one in said if one is not None])
         panes = self.monitor.count(
             batch,
-            [one.event.time / 1000 for one in noted],
-            predictions=[plain(self.task, one) for one in said],
+            [one[1].time / 1000 for one in noted],
+            predictions=all_plain(self.task, said),
         )
         findings = []
         for closed in panes:

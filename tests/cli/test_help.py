@@ -11,6 +11,7 @@ import typer
 
 COMMANDS = [
     "demo", "init", "check", "up", "worker", "api", "status", "produce", "drift", "placebo",
+    "backtest",
     "retrain",
 ]  # fmt: skip
 GROUPS = [

@@ -149,7 +149,8 @@ def test_every_default_that_is_commented_out_is_right(here, invoke):
     before = load_config(here / "riverrun.toml")
     text = (here / "riverrun.toml").read_text()
     without_default = ("id", "time", "factory", "classes", "schema_file", "pane_span", "segments")
-    without_default += ("labels", "schedule", "max_loss")
+    without_default += ("labels", "schedule", "max_loss", "webhook", "alertmanager")
+    without_default += ("tracking_uri", "experiment", "registered_model")
     skip = tuple(f"# {key} =" for key in without_default)
     lines = [
         line.removeprefix("# ") if " = " in line and not line.startswith(skip) else line
@@ -168,6 +169,8 @@ def test_every_default_that_is_commented_out_is_right(here, invoke):
         "monitor",
         "retrain",
         "api",
+        "alerts",
+        "mlflow",
     ):
         assert getattr(after, section) == getattr(before, section)
 

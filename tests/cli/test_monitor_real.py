@@ -12,6 +12,11 @@ WAKE_UP = 17_424
 """Row of elec2 from which on the market of Victoria is known; constant before."""
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_retrained(monkeypatch):
+    monkeypatch.setenv("RIVERRUN_RETRAIN__ENABLED", "false")
+
+
 @pytest.fixture
 def run(here, invoke):
     """Configure a stream of a real file, and run a worker over it; skip where it is not there."""

@@ -11,6 +11,11 @@ from tests.cli.watched import MINUTE, START, rows, write_stream
 HOSTILE = "\x1b[31m[red]"
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_retrained(monkeypatch):
+    monkeypatch.setenv("RIVERRUN_RETRAIN__ENABLED", "false")
+
+
 @pytest.fixture
 def stream(here, invoke):
     """Run a worker over events; return its status as a page of 80 columns, and as data."""

@@ -54,7 +54,10 @@ class Scene:
         self.errors = tmp_path / "errors"
         self.store_url = f"sqlite:///{tmp_path / 'store.db'}"
         self.config = make_config(
-            stream={"name": name}, labels={"max_delay": "20s"}, monitor=SMALL_MONITOR
+            stream={"name": name},
+            labels={"max_delay": "20s"},
+            monitor=SMALL_MONITOR,
+            retrain={"enabled": False},
         )
         log = open_log(broker)
         log.create_topics(dict.fromkeys(self.config.topic_names, 1))

@@ -16,12 +16,18 @@ from typing import Any
 import structlog
 from sqlalchemy import event
 
+import stream.training.supervisor as supervisor_module
 import stream.worker as worker_module
 from stream.build import line_factory
 from stream.clock import SystemClock
+from stream.config import Config
 from stream.errors import RiverrunError
+from stream.log import Log
 from stream.logs.open_log import open_log
 from stream.storage.store import Store
+from stream.training.job import Job
+from stream.training.supervisor import Launch
+from stream.training.train import Training
 from stream.worker import open_worker
 from tests.lines import SMALL_MONITOR, make_config
 
@@ -52,6 +58,27 @@ class Killer:
         setattr(owner, method, wrapped)
 
 
+class Done:
+    """A training that ran to its end before anybody could look."""
+
+    def is_alive(self) -> bool:
+        """It is over."""
+        return False
+
+    def end(self) -> None:
+        """Nothing is left to end."""
+
+
+def trainings_in_this_process(config: Config, log: Log, store: Store) -> Launch:
+    """Return what trains at once, here, so that a kill hits the training as well."""
+
+    def launch(job: Job) -> Done:
+        Training(job, config, log, store, SystemClock()).run()
+        return Done()
+
+    return launch
+
+
 def main(arguments: dict[str, Any], errors: str) -> None:
     """Run to the log's end, or to the step, and leave with the command line's exit code."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
@@ -61,11 +88,20 @@ def main(arguments: dict[str, Any], errors: str) -> None:
         checkpoint={"share": 1.0, "min_interval": "1ms"},
         labels={"max_delay": "20s"},
         monitor=SMALL_MONITOR,
+        retrain=arguments.get("retrain", {"enabled": False}),
     )
     killer = Killer(arguments.get("step"), arguments.get("times", 1))
     log = open_log(config.stream.broker)
     store = Store(arguments["store"], config.stream.name)
-    worker = open_worker(config, log, store, line_factory(config), SystemClock())
+    launch = None
+    if config.retrain.enabled:
+        supervisor_module._LOOK_SECONDS = 0.0
+        launch = trainings_in_this_process(config, log, store)
+        killer.around(store.runs, "begin_training", "begin_training")
+        killer.around(store.runs, "tell_training", "tell_training")
+        killer.around(store.runs, "candidates", "candidates")
+        killer.around(store.runs, "forget_training", "forget_training")
+    worker = open_worker(config, log, store, line_factory(config), SystemClock(), launch)
     killer.around(worker._source, "poll", "poll")
     killer.around(worker._source, "commit", "copying_offsets")
     killer.around(worker._sink, "append", "append")

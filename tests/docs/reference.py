@@ -22,8 +22,10 @@ def configuration() -> str:
         "One file, `riverrun.toml`. Each key can be overridden by `RIVERRUN_<SECTION>__<KEY>`, for example",
         "`RIVERRUN_STREAM__BROKER`; lists and tables are written as JSON there. Secrets come only from the",
         "environment, or from a file that it names: `RIVERRUN_SECRET` (or `RIVERRUN_SECRET_FILE`) signs",
-        "checkpoints, `RIVERRUN_KAFKA_USERNAME` and `RIVERRUN_KAFKA_PASSWORD` are for SASL. Paths are relative",
-        "to the folder the command runs in. `riverrun check` reports every mistake at once.",
+        "checkpoints, `RIVERRUN_KAFKA_USERNAME` and `RIVERRUN_KAFKA_PASSWORD` are for SASL,",
+        "`RIVERRUN_ALERTS_WEBHOOK_TOKEN`, `RIVERRUN_ALERTS_WEBHOOK_SECRET` and `RIVERRUN_ALERTS_ALERTMANAGER_TOKEN`",
+        "for alerts (`docs/alerts.md`). Paths are relative to the folder the command runs in. `riverrun check`",
+        "reports every mistake at once.",
         "",
         "This page is made from the code by `python -m tests.docs.reference`.",
     ]

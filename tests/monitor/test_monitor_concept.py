@@ -45,6 +45,32 @@ def test_however_losses_come_in_batches_the_evidence_is_the_same(
     assert parts == whole
 
 
+@pytest.mark.parametrize("scale", [1e-3, 0.3, 1.0])
+def test_ten_thousand_losses_give_the_evidence_that_each_alone_gives(scale: float) -> None:
+    """Also where more come at once than are added up together."""
+    rng = np.random.default_rng(7)
+    losses, times = rng.uniform(size=10_000) * scale, np.arange(10_000.0)
+    whole, rise, used = bet(BettingState(scale / 2), losses, times, 1e12)
+    assert (rise, used) == (None, 10_000)
+    one = BettingState(scale / 2)
+    for at in range(10_000):
+        one, _, _ = bet(one, losses[at : at + 1], times[at : at + 1], 1e12)
+    assert one == whole
+    assert max(whole.stakes) > 0.0
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_however_losses_come_in_batches_a_detector_says_the_same(name: DetectorName) -> None:
+    rng = np.random.default_rng(8)
+    losses = np.concatenate([rng.uniform(size=700) < p for p in (0.1, 0.6, 0.2, 0.9)]).astype(float)
+    whole, parts = LossDetector(name), LossDetector(name)
+    found = []
+    for start, stop in pairwise([0, 3, 40, 41, 900, 1500, 2800]):
+        found += [(start + at, width) for at, width in parts.update(losses[start:stop])]
+    assert found == whole.update(losses)
+    assert found
+
+
 @pytest.mark.parametrize("mean", [0.05, 0.3])
 def test_false_alarms_keep_to_the_stated_rate(mean: float) -> None:
     """The expected run to a false alarm is at least the threshold, with the mean at its limit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from functools import reduce
 from itertools import pairwise
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from monitor import Feature, Monitor, MonitorConfig, Reference, Schema
 from monitor.config import PaneConfig
 from monitor.errors import DamagedError, LayoutMismatchError
-from monitor.panes import SKETCH_BITS, Pane, merge
+from monitor.panes import SKETCH_BITS, Pane, SpanSums, merge
 
 counts = st.integers(0, 2**40)
 panes = st.builds(
@@ -52,6 +53,52 @@ def test_bytes_are_stable_and_come_back(pane: Pane) -> None:
     assert again == pane
     assert again.to_bytes() == data
     assert b"pickle" not in data
+
+
+@pytest.mark.parametrize(
+    ("largest", "width"),
+    [(0, 1), (255, 1), (256, 2), (65_535, 2), (65_536, 4), (2**32 - 1, 4), (2**32, 8)],
+)
+def test_counts_take_the_fewest_bytes_that_hold_them(largest: int, width: int) -> None:
+    shown = [
+        Pane("l", 1, counts=np.array([largest, *[0] * (n - 1)], dtype=np.int64)) for n in (100, 200)
+    ]
+    sizes = [len(pane.to_bytes()) for pane in shown]
+    # A length of more than 255 bytes is itself written in one byte more.
+    assert sizes[1] - sizes[0] - 100 * width in (0, 1)
+    for pane in shown:
+        assert Pane.from_bytes(pane.to_bytes()).counts.tolist() == pane.counts.tolist()
+
+
+def test_a_pane_of_another_format_is_refused() -> None:
+    data = Pane("l", 3).to_bytes()
+    for damaged in (b"RVRP1" + data[5:], data.replace(b"\x01\xc4\x00", b"\x03\xc4\x00")):
+        assert damaged != data
+        with pytest.raises(DamagedError):
+            Pane.from_bytes(damaged)
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=40),
+    st.integers(1, 12),
+    st.sets(st.integers(0, 40), max_size=3),
+)
+@settings(max_examples=80, deadline=None)
+def test_running_sums_are_those_of_the_last_panes(
+    counts: list[int], keep: int, restarts: set[int]
+) -> None:
+    spans = (1, 3, 10)
+    sums, closed = SpanSums(spans), deque[Pane](maxlen=keep)
+    for at, count in enumerate(counts):
+        if at in restarts:
+            sums = SpanSums(spans)
+        pane = Pane("l", counts=np.array([count, 1]))
+        found = {span: value.tolist() for span, value in sums.add(pane, closed).items()}
+        closed.append(pane)
+        kept = list(closed)
+        assert found == {n: merge(kept[-n:]).counts.tolist() for n in spans if len(kept) >= n}
+    with pytest.raises(LayoutMismatchError):
+        sums.add(Pane("other", counts=np.zeros(2, dtype=np.int64)), closed)
 
 
 @given(panes, st.binary(max_size=30), st.integers(0, 200))

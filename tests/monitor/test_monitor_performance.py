@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -25,6 +27,7 @@ from monitor.estimate import (
 )
 from monitor.performance import AGES, Performance, score_batch
 from monitor.placebo import placebo
+from monitor.report import SkewReport
 
 labelled = st.lists(
     st.tuples(st.floats(0, 1e6), st.floats(0, 1e6), st.sampled_from(["a", "b"])), max_size=30
@@ -184,6 +187,19 @@ def test_results_are_plain_data_for_any_json_writer(monitor: Monitor) -> None:
     data = msgspec.json.decode(msgspec.json.encode(report))
     assert set(data) == {"columns", "blame", "budget", "level", "tests"}
     assert report.columns[0].missing_current == 1.0
+
+
+def test_a_report_that_is_described_later_is_the_same(monitor: Monitor) -> None:
+    rng = np.random.default_rng(4)
+    later = monitor.compare({f"f{k}": rng.normal(k / 9, 1, 900) for k in range(5)})
+    assert later.drifted
+    at_once = SkewReport(later.columns, later.blame, later.budget, later.level, later.tests)
+    assert at_once == later == pickle.loads(pickle.dumps(later)) == copy.deepcopy(later)
+    assert at_once.alarms == later.alarms != ()
+    assert at_once.ratio("feature") == later.ratio("feature")
+    assert asdict(at_once) == asdict(later)
+    with pytest.raises(AttributeError):
+        _ = later.nothing  # type: ignore[attr-defined]
 
 
 def test_a_river_detector_goes_on_from_its_own_pickle() -> None:

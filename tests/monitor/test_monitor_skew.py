@@ -234,7 +234,7 @@ def test_the_guard_keeps_autocorrelation_from_crying_wolf() -> None:
     assert reference is not None
     guarded = SkewTest(reference, SkewConfig())
     naive = SkewTest(reference, SkewConfig())
-    naive.guard = type(naive.guard).none((1, 4, 16), naive._all)
+    naive.guard = type(naive.guard).none((1, 4, 16), naive.known.counts)
     panes = [c.pane for c in monitor.observe({"x": autocorrelated(rng, 100_000)}).panes]
     rates = [
         np.mean([test.measure(pane.counts, 1).alarms.any() for pane in panes])
@@ -251,3 +251,31 @@ def test_counts_of_another_layout_and_an_unfitted_monitor_are_refused() -> None:
     assert monitor.reference is not None
     with pytest.raises(LayoutMismatchError):
         SkewTest(monitor.reference).report({1: Pane("other")})
+
+
+def test_spans_that_are_measured_together_are_as_each_alone() -> None:
+    rng = np.random.default_rng(6)
+    columns = {"x": rng.normal(size=9000), "c": rng.choice(["a", "b", "c"], 9000).tolist()}
+    monitor = Monitor().fit(columns)
+    assert monitor.reference is not None
+    test = SkewTest(monitor.reference)
+    drawn = [
+        {"x": rng.normal(k / 5, 1, 1000 - 300 * k), "c": ["a", "d"] * (500 - 150 * k)}
+        for k in range(3)
+    ]
+    # The first has missing values, and each fewer than the one before: thresholds differ.
+    drawn[0]["x"][:90] = np.nan
+    whole = Monitor(MonitorConfig(panes=PaneConfig(events=10_000)), schema=monitor.schema,
+                    reference=monitor.reference)  # fmt: skip
+    counts = []
+    for batch in drawn:
+        assert whole.recorder is not None
+        before = whole.recorder.open.counts
+        whole.observe(batch)
+        counts.append(whole.recorder.open.counts - (before if len(before) else 0))
+    together = test.measure(np.stack(counts), 1)
+    for at, own in enumerate(counts):
+        alone = test.measure(own, 1)
+        for name in ("distance", "threshold", "ratio", "sizes", "sufficient"):
+            assert getattr(alone, name).tolist() == getattr(together, name)[at].tolist()
+    assert together.alarms.any(axis=1).tolist() == [True, True, True]

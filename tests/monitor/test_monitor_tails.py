@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 from scipy.spatial.distance import jensenshannon
 
 from monitor.bins import NumericBins
 from monitor.calibration import JS, WASSERSTEIN, Calibration, per_test_level
+from monitor.curves import on_grid
 from monitor.layout import ColumnLayout, Layout
 from monitor.panes import Pane
 from monitor.reference import Reference
@@ -164,3 +165,18 @@ def test_levels_add_up_to_the_budget(budget: float) -> None:
     assert level >= sidak
     assert used <= budget * (1 + 1e-9)
     assert used == pytest.approx(budget) or level == pytest.approx(min(budget, 0.05))
+
+
+def test_points_of_a_tail_that_are_not_sound_are_left_out() -> None:
+    grid = np.linspace(0.0, 8.0, 50)
+    z = np.array([0.5, 1.0, 2.0, 3.0])
+    log_p = special.log_ndtr(-z) - 0.1 * z
+    # One that is no number, which also puts out of order what comes after it, and one that lies
+    # behind its neighbour.
+    broken = np.insert(z, 2, 1.5), np.insert(log_p, 2, np.nan), [0, 1, 3]
+    turned = np.insert(z, 2, 0.9), np.insert(log_p, 2, log_p[1] - 0.1), [0, 1, 2, 3]
+    none = np.full(5, np.nan)
+    for x, y, left in (broken, turned):
+        found = on_grid(np.stack([x, none]), np.stack([y, none]), grid)
+        assert found[0].tolist() == on_grid(z[None, left], log_p[None, left], grid)[0].tolist()
+        assert found[1].tolist() == special.log_ndtr(-grid).tolist()

@@ -11,7 +11,7 @@ from monitor.skew import SkewTest
 from serve.drift_history import DriftHistory, NoPanesError, UnknownVersionError
 from stream.errors import CheckpointDamagedError, InputError
 from stream.watching.monitor_config import monitor_config
-from tests.serve.watched import SHIFTED_FROM, damage, watched_world
+from tests.serve.watched import PANE, SHIFTED_FROM, damage, watched_event, watched_world
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,21 @@ def test_the_shift_is_blamed_where_it_is_and_not_before(world):
     after = history.span(SHIFTED_FROM, None)
     assert after.report.alarms[0] == "x"
     assert after.first >= SHIFTED_FROM
+
+
+def test_a_span_is_held_to_the_guard_of_its_length(tmp_path):
+    # Panes of the reference that drift apart: longer spans of it differ more.
+    world = watched_world(tmp_path, 0, monitor={"warmup_events": 20 * PANE})
+    rows = [watched_event(n) | {"x": 3.0 * (n // PANE % 4) + n % 7 / 7} for n in range(24 * PANE)]
+    world.append(*rows)
+    world.work()
+    found = DriftHistory(world.store, world.config).span(None, None, last=2)
+    skew = monitor_config(world.config.monitor, world.config.retrain).skew
+    test = SkewTest(found.reference, skew, pane_events=PANE)
+    assert found.panes == 2
+    assert found.report.blame == test.report({2: found.pane}).blame
+    assert found.report.blame != test.report({1: found.pane}).blame
+    world.close()
 
 
 def test_a_span_without_panes_says_which_there_are(world):

@@ -9,6 +9,8 @@ from monitor.labels import FEATURES_MAX
 from serve.api.models import StreamStatus
 from tests.serve.watched import EVENTS, PANE, WARM_UP, watched_event, watched_world
 
+LONG = 600
+
 
 def scrape(client) -> dict[tuple[str, frozenset], float]:
     """Return all samples by name and labels."""
@@ -83,16 +85,20 @@ def test_the_status_says_whether_learning_pauses_and_what_is_in_alarm(halted, ma
 def test_series_are_bounded_whatever_features_are_called(tmp_path):
     names = ["<img onerror=x>", "two\nlines", 'quo"te', "other", "a/b", "back\\slash"]
     names += [f"f{number}" for number in range(500 - len(names))]
-    world = watched_world(tmp_path, 0)
-    for number in range(WARM_UP + PANE):
+    # So long that the label has a reference, too.
+    world = watched_world(tmp_path, 0, monitor={"warmup_events": LONG})
+    events = []
+    for number in range(LONG + PANE):
         row = watched_event(number) | {name: float(number % 7) for name in names}
-        world.append(row | {f"never seen {number}": 1} if number >= WARM_UP else row)
+        events.append(row | {f"never seen {number}": 1} if number >= LONG else row)
+    world.append(*events)
     world.work()
     with world.api() as client:
         found = scrape(client)
     series = [dict(labels)["feature"] for name, labels in found if name.endswith("skew_ratio")]
-    # A feature that is called other shares the series of the rest.
-    assert len(series) == len(set(series)) == FEATURES_MAX
+    # A feature that is called other shares the series of the rest; the label has its own.
+    assert len(series) == len(set(series)) == FEATURES_MAX + 1
+    assert key("monitor_skew_ratio", role="label", feature="label") in found
     assert set(names[:6]) <= set(series)
     assert not any("never seen" in str(labels) for _, labels in found)
     unexpected = key("monitor_anomalies_total", kind="unexpected_feature", feature="other")

@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 
 from monitor.anomalies import KINDS
+from monitor.panes import Pane
 from monitor.performance import Performance
 from monitor.schema_text import schema_from_toml
 from serve.api.monitoring.anomalies import AnomalyAnswer, KindName
@@ -63,6 +64,10 @@ def client(world):
 def rows(world) -> list:
     """Return the stored panes, newest first."""
     return [stored.row for stored in world.store.history.panes()]
+
+
+def _tallied(row, kind: str, feature: str) -> int:
+    return Pane.from_bytes(row.data).tally(kind, feature)
 
 
 def milliseconds(seconds: float) -> int:
@@ -127,6 +132,12 @@ def test_anomalies_of_a_range_are_the_sums_of_its_panes(client, world):
     whole = client.get(f"{BASE}/anomalies").json()["counts"]
     in_panes = client.get(f"{BASE}/anomalies?from=0").json()
     assert in_panes["counts"] == whole
+    assert {group.feature for group in late.groups if group.kind == "wrong_type"} == {"x"}
+    (x,) = [g for g in in_panes["groups"] if (g["kind"], g["feature"]) == ("out_of_range", "x")]
+    with_it = [row for row in rows(world) if row.data and _tallied(row, "out_of_range", "x")]
+    assert x["count"] == sum(_tallied(row, "out_of_range", "x") for row in with_it)
+    assert datetime.fromisoformat(x["first_seen"]).timestamp() == min(r.first for r in with_it)
+    assert datetime.fromisoformat(x["last_seen"]).timestamp() == max(r.last for r in with_it)
     pane_level = [g for g in late.groups if (g.kind, g.severity) == ("out_of_domain", "error")]
     assert [group.count for group in pane_level] == [1]
     before = client.get(f"{BASE}/anomalies", params={"to": milliseconds(SHIFTED_FROM)}).json()
@@ -135,6 +146,19 @@ def test_anomalies_of_a_range_are_the_sums_of_its_panes(client, world):
     nothing = client.get(f"{BASE}/anomalies?from=2030-01-01T00:00:00Z").json()
     assert (nothing["groups"], nothing["range"]["panes"]) == ([], 0)
     assert nothing["range"]["first"] is None
+
+
+def test_an_optional_value_that_is_missing_is_no_anomaly_of_a_range(tmp_path):
+    world = watched_world(tmp_path, 0)
+    for number in range(WARM_UP + PANE):
+        world.append(watched_event(number) | ({"maybe": 1.0} if number % 3 else {}))
+    world.work()
+    with world.api() as client:
+        found = client.get(f"{BASE}/anomalies?from=0").json()
+        maybe = client.get(f"{BASE}/drift/maybe?from=0").json()
+    assert maybe["distribution"]["missing"]["current"] > 0.2
+    assert found["counts"]["missing_feature"] == 0
+    world.close()
 
 
 def test_anomalies_are_filtered_and_paged_without_gaps(client):
@@ -309,7 +333,7 @@ def test_an_unknown_feature_names_those_that_are_close(client):
 def test_performance_is_told_beside_the_baselines_and_adds_up(client, world):
     whole = PerformanceAnswer.model_validate(client.get(f"{BASE}/performance").json())
     assert [one.model for one in whole.models] == ["model", "majority", "no_change"]
-    assert "one minus the probability" in whole.loss
+    assert "Brier score" in whole.loss
     assert whole.scores == world.store.newest().status["scores"]
     assert whole.rolling.window == world.config.model.window
     assert whole.fates.matched == world.store.newest().status["labels"]["matched"]
@@ -370,3 +394,19 @@ def test_answers_are_json_that_any_parser_takes(client):
 
     for route in ROUTES:
         json.loads(client.get(BASE + route).text, parse_constant=refuse)
+
+
+def test_openapi_shows_an_example_of_each_answer_and_explains_each_parameter(client):
+    document = client.get("/openapi.json").json()
+    for route, model in ROUTES.items():
+        path = route.partition("?")[0].replace("/drift/x", "/drift/{feature}")
+        operation = document["paths"]["/v1/streams/{stream}" + path]["get"]
+        content = operation["responses"]["200"]["content"]["application/json"]
+        shape = document["components"]["schemas"][content["schema"]["$ref"].split("/")[-1]]
+        for example in shape["examples"]:
+            model.model_validate(example)
+        explained = {p["name"]: p.get("description") for p in operation.get("parameters", ())}
+        assert all(explained[name] for name in explained if name in ("from", "to", "limit"))
+        assert set(operation["responses"]) >= {"200", "404", "422", "503"}
+    text = document["paths"]["/v1/streams/{stream}/schema"]["get"]["responses"]["200"]["content"]
+    assert "application/toml" in text

@@ -9,7 +9,7 @@ from stream.watching.pane_row import PaneRow, PaneSummary
 
 def pane(state="OK", actions=(), alarms=(), index=3):
     summary = PaneSummary(state, list(actions), {}, [], [("feature", a) for a in alarms], [], [])
-    return PaneRow(index, "v1", "", 0.0, 1.0, 20, 0, b"", b"", summary)
+    return PaneRow(index, "v1", "", 0.0, 1.0, 20, 0, b"", b"", {}, summary)
 
 
 def found(now, before=None):

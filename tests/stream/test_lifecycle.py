@@ -12,9 +12,9 @@ from river import dummy, linear_model, optim
 from stream.digest import state_digest
 from stream.errors import RiverrunError
 from stream.learner import Learner
-from stream.lifecycle.lifecycle import Adopted
 from stream.lifecycle.live import adopt, put_in_place, request
 from stream.lifecycle.run import Request
+from stream.lifecycle.shadow import Adopted
 from stream.snapshot import mark_committed, restore, take_snapshot
 from stream.training.job import Job
 from stream.training.supervisor import Supervisor

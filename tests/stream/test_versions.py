@@ -9,8 +9,8 @@ from river import linear_model
 
 from stream.errors import FencedError
 from stream.learner import Learner
-from stream.lifecycle.lifecycle import Adopted
 from stream.lifecycle.live import adopt, fail, put_in_place
+from stream.lifecycle.shadow import Adopted
 from stream.versions import UnknownVersionError, Versions, pipeline_of, served_before
 from stream.watching.state import read_reference
 from tests.lines import PIPELINE, SMALL_MONITOR, event, make_config, new_records, truth

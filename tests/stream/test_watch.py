@@ -205,7 +205,8 @@ def test_a_shift_is_found_and_named():
     assert "challenge" in after[0].summary.actions or "retrain" in after[0].summary.actions
 
 
-def test_a_changed_concept_is_found_by_the_losses():
+def test_a_changed_concept_is_found_by_the_losses(monkeypatch):
+    monkeypatch.setenv("RIVERRUN_RETRAIN__ENABLED", "false")
     rows = [watched(i) for i in range(400)]
     rows += [watched(i) | {"y": not truth(i)} for i in range(400, 700)]
     _, step = handled(small_config(), rows)

@@ -13,7 +13,6 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import Response
 
 from monitor.layout import Layout
-from monitor.reference import Reference
 from monitor.report import SkewReport
 from serve.api.models import with_example
 from serve.api.monitoring.columns import (
@@ -42,7 +41,7 @@ from serve.api.openapi import problems
 from serve.api.problems import FieldError, ProblemError, problem_of
 from serve.api.served_stream import Streams
 from serve.column_history import ColumnPane
-from serve.drift_history import NoPanesError
+from serve.drift_history import Held, NoPanesError
 from serve.stored_monitor import pane_of
 from stream.storage.history import PaneKey, StoredPane
 
@@ -207,14 +206,14 @@ class _Asked:
 def feature_answer(history: HistoryReader, stream: str, asked: _Asked) -> FeatureAnswer:
     """Return one column over a span and over time."""
     newest, drift = history.store.newest(), history.drift
-    version, reference = drift.reference(asked.against)
-    layout = reference.layout
+    held = drift.hold(asked.against)
+    layout = held.reference.layout
     at = layout.index.get((asked.role, asked.name))
     if at is None:
-        raise _unknown(layout, version, asked)
+        raise _unknown(layout, held.version, asked)
     span, report, current = None, None, None
     try:
-        found = drift.span(*asked.wanted, version, last=asked.panes)
+        found = drift.span_against(held, *asked.wanted, last=asked.panes)
     except NoPanesError:
         pass  # its distribution in the reference is known all the same
     else:
@@ -230,11 +229,11 @@ def feature_answer(history: HistoryReader, stream: str, asked: _Asked) -> Featur
         role=asked.role,
         name=asked.name,
         declared=None if feature is None else declared(feature),
-        reference=about_reference(version, reference),
+        reference=about_reference(held.version, held.reference),
         span=span,
         report=report,
-        distribution=distribution(layout, at, reference.total, current),
-        series=_series(history, panes[: asked.limit], (version, reference), asked),
+        distribution=distribution(layout, at, held.reference.total, current),
+        series=_series(history, panes[: asked.limit], held, asked),
         next=next_of(panes, asked.limit),
     )
 
@@ -248,12 +247,12 @@ def _column(report: SkewReport, asked: _Asked) -> ColumnReport:
 def _series(
     history: HistoryReader,
     panes: list[StoredPane],
-    against: tuple[str, Reference],
+    held: Held,
     asked: _Asked,
 ) -> list[PanePoint]:
-    version, layout = against[0], against[1].layout
+    layout = held.reference.layout
     layouts = history.drift.layouts((one.row.version, one.row.layout) for one in panes)
-    test = history.drift.column_test(version, asked.role, asked.name)
+    test = history.drift.column_test(held, asked.role, asked.name)
     points = []
     for stored in panes:
         row, found = stored.row, None

@@ -1,0 +1,1 @@
+"""Retraining policies on history: the line as it runs in production, over records at hand."""
