@@ -34,6 +34,7 @@ def row(index: int) -> PaneRow:
         errors=index,
         data=bytes([index % 256]) * 40,
         scores=b"scores",
+        offsets={"t-0": 10 * index},
         summary=SUMMARY,
     )
 
