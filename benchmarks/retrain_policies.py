@@ -3,9 +3,9 @@
 Each stream goes, event by event, to the same pipeline under five regimes: it only learns on;
 riverrun's `periodic` policy (a fresh model of the last 5,000 events every 5,000 labels); riverrun's
 `drift` policy, and the same in a hurry (`min_events` and `min_labels` of 200 instead of 1,000 and
-500); and River's `drift.DriftRetrainingClassifier` around it, with its defaults (DDM, a
-background model from the warning on). The loss is one minus the probability given to the label
-before it was learned; a model that says nothing counts as guessing. Figures are medians over seeds,
+500); and River's `drift.DriftRetrainingClassifier` around it, with its defaults (DDM, a background
+model from the warning on). The loss is the Brier score of what was said before the label was
+learned, from 0 to 1; a model that says nothing counts as guessing. Figures are medians over seeds,
 in brackets the smallest and the largest; real streams have one order only. `smallest` names the
 regimes within 1 % of the smallest loss.
 """
@@ -25,6 +25,7 @@ from stream.backtest.result import PolicyResult
 from stream.clock import SystemClock
 from stream.config import Config
 from stream.pipelines.read import read_pipeline
+from stream.watching.losses import losses as losses_of
 
 NEAR = 1.01
 REGIMES: dict[str, Policy] = {
@@ -79,7 +80,9 @@ def of_river(rows: list[Pair], pipeline: str) -> float:
     for x, y in rows:
         said = model.predict_proba_one(x)
         classes.add(y)
-        total += 1.0 - (said.get(y, 0.0) if said else 1.0 / len(classes))
+        guess = dict.fromkeys(classes, 1.0 / len(classes))
+        stated = {str(name): float(share) for name, share in (said or guess).items()}
+        total += float(losses_of("multiclass", [str(y)], [stated])[0])
         model.learn_one(x, y)
     return total / len(rows)
 
