@@ -120,6 +120,8 @@ def _default(field: FieldInfo, example: Any) -> str:
     value = field.default
     if example is not None:
         return toml(example)
+    if value is None:
+        return toml("...")
     is_duration = any(isinstance(item, BeforeValidator) for item in field.metadata)
     if is_duration and parse_duration(format_duration(value)) == value:
         return toml(format_duration(value))
