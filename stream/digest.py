@@ -24,7 +24,9 @@ def probe_predictions(line: Line) -> list[Prediction | str]:
     return [_predict(line, features) for features in line.probes]
 
 
-def state_digest(line: Line, scores: Mapping[str, Any] | None = None) -> str:
+def state_digest(
+    line: Line, scores: Mapping[str, Any] | None = None, watch: bytes | None = None
+) -> str:
     """Return the digest of a line's learned state, in 64 hexadecimal digits.
 
     It covers what the model predicts for the probes, every counter, the scores over the whole
@@ -37,7 +39,11 @@ def state_digest(line: Line, scores: Mapping[str, Any] | None = None) -> str:
         The line.
     scores
         Its ``scores.summary()``, where the caller has made it already.
+    watch
+        What ``write_watch`` returns of it, likewise.
     """
+    if watch is None and line.watch is not None:
+        watch = write_watch(line.watch)
     state: dict[str, Any] = {
         "probes": probe_predictions(line),
         "counts": msgspec.structs.asdict(line.counts),
@@ -49,7 +55,7 @@ def state_digest(line: Line, scores: Mapping[str, Any] | None = None) -> str:
         "waiting": [line.pending.ends(), line.early.ends()],
         "settled": line.settled.ends(),
         "lifecycle": None if line.lifecycle is None else _of_lifecycle(line.lifecycle),
-        "watch": None if line.watch is None else sha256(write_watch(line.watch)).hexdigest(),
+        "watch": None if watch is None else sha256(watch).hexdigest(),
     }
     return sha256(msgspec.json.encode(state, order="sorted")).hexdigest()
 

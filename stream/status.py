@@ -10,7 +10,9 @@ from stream.line import Line
 from stream.watching.summary import summary_of
 
 
-def status_of(line: Line, rolling: dict[str, Any] | None) -> dict[str, Any]:
+def status_of(
+    line: Line, rolling: dict[str, Any] | None, watch: bytes | None = None
+) -> dict[str, Any]:
     """Return counts, labels, scores, offsets and the state digest of a line.
 
     Parameters
@@ -19,6 +21,8 @@ def status_of(line: Line, rolling: dict[str, Any] | None) -> dict[str, Any]:
         The line.
     rolling
         The rolling scores, computed by the caller as often as it wants to pay for them.
+    watch
+        The monitor's state as the snapshot holds it, where the caller has taken one.
     """
     counts, scores = line.counts, line.scores.summary()
     return {
@@ -58,5 +62,5 @@ def status_of(line: Line, rolling: dict[str, Any] | None) -> dict[str, Any]:
         "offsets": {str(place): offset for place, offset in line.offsets.items()},
         "learned_offset": line.learned_offset,
         "watermark": line.watermark,
-        "state_digest": state_digest(line, scores),
+        "state_digest": state_digest(line, scores, watch),
     }

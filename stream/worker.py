@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from stream.cadence import Cadence
-from stream.checkpoint import Snapshot
+from stream.checkpoint import WATCH_PART, Snapshot
 from stream.clock import Clock
 from stream.config import Config
 from stream.errors import ConfigError, HaltedError
@@ -207,7 +207,7 @@ class Worker:
             self._claim,
             number,
             snapshot,
-            status=self._status(started),
+            status=self._status(started, snapshot),
             identity=self._identity,
             reason=self._why(snapshot),
             now=self._clock.now(),
@@ -292,11 +292,11 @@ class Worker:
         """Return whether the rolling scores fell behind, and there is time to mend it."""
         return self._idle and self._rolling_of != self.line.scores.scored
 
-    def _status(self, now: float) -> dict[str, Any]:
+    def _status(self, now: float, snapshot: Snapshot) -> dict[str, Any]:
         if self._has_stale_scores() or now - self._rolling_at >= _ROLLING_SECONDS:
             self._rolling, self._rolling_at = self.line.scores.rolling(), now
             self._rolling_of = self.line.scores.scored
-        status = status_of(self.line, self._rolling)
+        status = status_of(self.line, self._rolling, snapshot.parts.get(WATCH_PART))
         return status | {"checkpoint_seconds": self._cadence.took, "epoch": self._claim.epoch}
 
 

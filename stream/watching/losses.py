@@ -10,14 +10,12 @@ from monitor.arrays import FloatArray
 from stream.labels import Label
 from stream.learner import Prediction
 from stream.sections import Task
+from stream.watching.monitor_config import WRONG_ABOVE
 
 _BRIER = (
     "the Brier score of the stated probabilities, from 0 to 1; a class without probabilities is "
     "sure of itself, so that its loss is 0 or 1"
 )
-WRONG_ABOVE = 0.25
-"""Loss above which a binary prediction was wrong."""
-
 MEANINGS: Mapping[Task, str] = {
     "binary": f"{_BRIER}. Above {WRONG_ABOVE:g} the prediction was wrong",
     "multiclass": _BRIER,

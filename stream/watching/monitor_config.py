@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from stream.sections import MonitorSection, RetrainSection
 
 T = TypeVar("T")
-_WRONG_ABOVE = 0.25  # of the Brier score: as in stream.watching.losses
+WRONG_ABOVE = 0.25
+"""Loss (a Brier score) above which a binary prediction was wrong."""
+
 KEYS = {
     "panes.events": "monitor.pane_events",
     "panes.seconds": "monitor.pane_span",
@@ -89,7 +91,7 @@ def monitor_config(section: MonitorSection, retrain: RetrainSection) -> MonitorC
             detector,
             section.loss_false_alarms,
             section.reference_losses,
-            binary_above=_WRONG_ABOVE,
+            binary_above=WRONG_ABOVE,
         ),
         ConceptConfig(),
     )

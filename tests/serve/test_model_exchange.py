@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 
-import msgspec
 import pytest
 from river import linear_model
 
@@ -13,15 +12,13 @@ from serve.model_exchange import read_for
 from stream.learner import Learner
 from stream.model_file import (
     CARD,
-    FORMAT,
     MODEL,
-    Manifest,
     ModelFileError,
     pack_model,
-    what_it_sees,
 )
 from stream.storage.identity import libraries
 from tests.lines import make_config
+from tests.stream.test_model_file import manifest
 
 KEY = b"a secret"
 
@@ -37,23 +34,9 @@ class _Trap:
 
 
 def write(path, model, **changes):
-    manifest = Manifest(
-        format=FORMAT,
-        stream="s",
-        version="v2",
-        moment="promoted",
-        task="binary",
-        classes=None,
-        event=what_it_sees(make_config()),
-        pipeline="p",
-        fingerprint="f",
-        libraries=libraries(),
-        created_at=0.0,
-        files={},
-    )
-    manifest = msgspec.structs.replace(manifest, **changes)
+    described = manifest(**changes)
     with path.open("wb") as file:
-        pack_model(manifest, {MODEL: pickle.dumps(model), CARD: b"{}"}, KEY, file)
+        pack_model(described, {MODEL: pickle.dumps(model), CARD: b"{}"}, KEY, file)
     return path
 
 
