@@ -83,21 +83,21 @@ class Scene:
         assert [stored.row.index for stored in store.history.panes()][-1] == 0
 
 
+@pytest.fixture(params=["sqlite", "kafka"])
+def scene(request, tmp_path):
+    if request.param == "sqlite":
+        return Scene(f"sqlite:///{tmp_path / 'log.db'}", tmp_path)
+    return Scene(request.getfixturevalue("kafka_broker").url, tmp_path)
+
+
 @pytest.mark.parametrize(("step", "times"), STAGES)
-def test_killed_in_a_stage(tmp_path, step, times):
-    scene = Scene(f"sqlite:///{tmp_path / 'log.db'}", tmp_path)
+def test_killed_in_a_stage(scene, step, times):
     assert scene.end(scene.start(step=step, times=times)) == -signal.SIGKILL
     assert scene.end(scene.start()) == 0
     scene.assert_decided_once()
 
 
-@pytest.mark.parametrize("where", ["sqlite", "kafka"])
-def test_killed_at_random(tmp_path, where, request):
-    if where == "sqlite":
-        broker = f"sqlite:///{tmp_path / 'log.db'}"
-    else:
-        broker = request.getfixturevalue("kafka_broker").url
-    scene = Scene(broker, tmp_path)
+def test_killed_at_random(scene):
     rng, killed = random.Random(3), 0
     for _ in range(5):
         process = scene.start(slow=0.02)
