@@ -9,6 +9,10 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from serve.api.auth.access import Access
+from serve.api.auth.cors import allow_origins
+from serve.api.auth.guard import AccessMetrics, guard
+from serve.api.auth.routes import add_session_routes
 from serve.api.health import add_health_routes
 from serve.api.lifecycle.models import add_model_routes
 from serve.api.lifecycle.retrains import add_retrain_routes
@@ -26,13 +30,19 @@ from serve.api.produce import add_produce_routes
 from serve.api.request_scope import RequestScope
 from serve.api.served_stream import ServedStream, Streams
 from serve.api.status import add_status_routes
+from stream.api_sections import ApiSection
 from stream.storage.identity import libraries
 
 DRAIN_SECONDS = 5.0
 """How long served predictions may take to be recorded when the application stops."""
 
 
-def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_SECONDS) -> FastAPI:
+def create_app(
+    streams: Sequence[ServedStream],
+    *,
+    access: Access | None = None,
+    drain_seconds: float = DRAIN_SECONDS,
+) -> FastAPI:
     """Return an application that serves some streams.
 
     Its lifespan starts and stops their background work; whoever opened their logs and stores
@@ -42,6 +52,8 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     ----------
     streams
         No two with the same name.
+    access
+        Who may use them; everybody by default, which is for loopback alone.
     drain_seconds
         How long recording may go on when the application stops.
     """
@@ -70,6 +82,9 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     registry = CollectorRegistry()
     registry.register(StreamMetrics(served))
     add_problem_handlers(app)
+    access = access or Access(ApiSection())
+    door = AccessMetrics(registry, access)
+    allow_origins(app, access.settings.cors_origins)
     app.add_middleware(RequestScope, metrics=HttpMetrics(registry))
     add_health_routes(app, served, registry)
     add_status_routes(app, served)
@@ -83,4 +98,6 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     add_performance_routes(app, served)
     add_model_routes(app, served)
     add_retrain_routes(app, served)
+    add_session_routes(app, access, door)
+    guard(app, access, door)
     return app

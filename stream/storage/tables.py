@@ -18,8 +18,8 @@ from sqlalchemy import (
     and_,
 )
 
-SCHEMA_VERSION = 2
-LACKING_TABLES = ("1",)
+SCHEMA_VERSION = 3
+LACKING_TABLES = ("1", "2")
 """Versions that differ only in tables they do not have."""
 
 metadata = MetaData()
@@ -205,6 +205,22 @@ happenings = Table(
     Column("detail", JSON, nullable=False),
 )
 """What a person should be able to find afterwards: gaps, damaged checkpoints, rebuilds."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("stream", String(128), nullable=False, index=True),
+    Column("at", Float, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("by", Text, nullable=False),
+    Column("via", String(16), nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("request", Integer, nullable=True),
+)
+"""Who controlled what, and why; what came of a request stands with the request."""
 
 receivers = Table(
     "receivers",
