@@ -30,6 +30,8 @@ CORE = [
             "origin",
             "records",
             "scores",
+            "tally",
+            "frozen",
             "settled",
             "snapshot",
             "step",
