@@ -167,6 +167,11 @@ class PredictionsSection(Section):
         le=100_000,
         description="newest predictions in the store, with their events and labels; 0: none",
     )
+    precomputed: int = Field(
+        1_000_000,
+        ge=1,
+        description="results of 'riverrun score' that are kept; the oldest beyond it are forgotten",
+    )
 
 
 class MonitorSection(Section):

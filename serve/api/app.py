@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from serve.api.health import add_health_routes
 from serve.api.lifecycle.models import add_model_routes
 from serve.api.lifecycle.retrains import add_retrain_routes
+from serve.api.live.routes import add_live_routes
 from serve.api.metrics import HttpMetrics, StreamMetrics
 from serve.api.monitoring.anomalies import add_anomaly_routes
 from serve.api.monitoring.drift import add_drift_routes
@@ -23,6 +24,7 @@ from serve.api.openapi import describe
 from serve.api.predict import add_predict_routes
 from serve.api.problems import add_problem_handlers
 from serve.api.produce import add_produce_routes
+from serve.api.recent.predictions import add_prediction_routes
 from serve.api.request_scope import RequestScope
 from serve.api.served_stream import ServedStream, Streams
 from serve.api.status import add_status_routes
@@ -54,6 +56,7 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
         try:
             yield
         finally:
+            app.state.close_live()
             await asyncio.gather(
                 *(asyncio.to_thread(stream.stop, drain_seconds) for stream in served)
             )
@@ -75,6 +78,7 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     add_status_routes(app, served)
     add_predict_routes(app, served)
     add_produce_routes(app, served)
+    add_prediction_routes(app, served)
     add_schema_routes(app, served)
     add_anomaly_routes(app, served)
     add_drift_routes(app, served)
@@ -83,4 +87,5 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     add_performance_routes(app, served)
     add_model_routes(app, served)
     add_retrain_routes(app, served)
+    app.state.close_live = add_live_routes(app, served)
     return app

@@ -17,14 +17,16 @@ SIGHTINGS_KEPT = 1_000
 """Checkpoints with anomalies that stay."""
 
 _PAGE = 500
+_COLUMNS = [predictions.c[name] for name in ("number", "at", "last", "data")]
 _decode = msgspec.msgpack.Decoder(RecentChunk).decode
 
 
 class StoredChunk(NamedTuple):
-    """A chunk as it is stored: its checkpoint's number and time."""
+    """A chunk as it is stored: its checkpoint's number and time, and the predictions ever made."""
 
     number: int
     at: float
+    last: int
     chunk: RecentChunk
 
 
@@ -94,25 +96,24 @@ class RecentStore:
 
     def chunks(self, after: int = 0) -> Iterator[StoredChunk]:
         """Yield the chunks of the checkpoints after one, oldest first, reading a few at a time."""
-        columns = (predictions.c.number, predictions.c.at, predictions.c.data)
         while True:
-            query = select(*columns).where(self._predictions, predictions.c.number > after)
+            query = select(*_COLUMNS).where(self._predictions, predictions.c.number > after)
             query = query.order_by(predictions.c.number).limit(_PAGE)
             with reading(self._engine) as connection:
                 rows = connection.execute(query).all()
             for row in rows:
-                yield StoredChunk(row.number, row.at, _decode(row.data))
+                yield _stored(row)
             if len(rows) < _PAGE:
                 return
             after = rows[-1].number
 
-    def chunk(self, number: int) -> StoredChunk | None:
-        """Return the chunk that came with a checkpoint, or None."""
-        columns = (predictions.c.number, predictions.c.at, predictions.c.data)
-        query = select(*columns).where(self._predictions, predictions.c.number == number)
+    def newest(self, after: int, limit: int) -> list[StoredChunk]:
+        """Return the newest chunks of the checkpoints after one, oldest first."""
+        query = select(*_COLUMNS).where(self._predictions, predictions.c.number > after)
+        query = query.order_by(predictions.c.number.desc()).limit(limit)
         with reading(self._engine) as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else StoredChunk(row.number, row.at, _decode(row.data))
+            rows = connection.execute(query).all()
+        return [_stored(row) for row in reversed(rows)]
 
     def sightings(self, after: int, limit: int) -> list[tuple[int, float, list[Sighting]]]:
         """Return the anomalies of the checkpoints after one, oldest first.
@@ -137,3 +138,7 @@ class RecentStore:
         if oldest is not None:
             old = sightings.c.number <= oldest
             connection.execute(delete(sightings).where(self._sightings, old))
+
+
+def _stored(row: Any) -> StoredChunk:
+    return StoredChunk(row.number, row.at, row.last, _decode(row.data))

@@ -19,6 +19,7 @@ from stream.storage.database import open_database, reading, shown, writing
 from stream.storage.happenings import write_happening
 from stream.storage.history import History
 from stream.storage.outbox import Outbox
+from stream.storage.precomputed import Precomputed
 from stream.storage.recent import RecentStore
 from stream.storage.runs import Runs
 from stream.storage.tables import belongs_to, checkpoints, happenings, shards, versions
@@ -85,8 +86,8 @@ class Store:
     ----------
     history
         The monitor's panes and references.
-    recent
-        The newest predictions and anomalies.
+    recent, precomputed
+        The newest predictions and anomalies, and predictions made ahead of time.
     runs
         Retraining runs, kept models, and what people ask for.
     outbox
@@ -104,6 +105,7 @@ class Store:
         self.history = History(self._engine, stream, shard, secret)
         self.outbox = Outbox(self._engine, stream, shard)
         self.recent = RecentStore(self._engine, stream, shard)
+        self.precomputed = Precomputed(self._engine, stream)
         self.url = shown(self._engine)
 
     def close(self) -> None:

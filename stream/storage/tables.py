@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Float,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -138,6 +139,17 @@ predictions = Table(
     Column("data", LargeBinary, nullable=False),
 )
 """The newest predictions and their labels: what each checkpoint added; ``last`` counts them."""
+
+precomputed = Table(
+    "precomputed",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("id", String(512), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Index("precomputed_by_number", "stream", "number"),
+)
+"""Predictions made ahead of time, by the event's id."""
 
 sightings = Table(
     "sightings",
