@@ -200,6 +200,12 @@ class MonitorSection(Section):
         description="features whose segments performance is kept for; default: the first five "
         "with at most 20 categories",
     )
+    frozen_every: int = Field(
+        10,
+        ge=0,
+        description="the model as it was when it was promoted predicts one event in so many, as a "
+        "baseline; 0 for none",
+    )
     min_values: int = Field(100, description="fewer values in a span are INSUFFICIENT")
     false_alarms: str = Field(
         "1 per 1000 panes", description="budget of value skew for the whole stream"

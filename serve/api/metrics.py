@@ -202,7 +202,8 @@ class StreamMetrics(Collector):
         )
 
     def _scores(self) -> Metric:
-        # of: model, or the baselines it must beat; window: all labels, or the last model.window.
+        # of: model, or the baselines it must beat; window: all labels, the last model.window, those
+        # since the promotion, and of these the ones that the frozen model was asked about, too.
         family = GaugeMetricFamily(
             "riverrun_score",
             "Progressive scores, of the model and of the baselines on the same events",
@@ -212,6 +213,8 @@ class StreamMetrics(Collector):
             windows = {
                 "all": _status(stream, "scores"),
                 "rolling": _status(stream, "rolling").get("scores") or {},
+                "promotion": _status(stream, "since_promotion").get("scores") or {},
+                "frozen": _status(stream, "frozen").get("scores") or {},
             }
             for window, scores in windows.items():
                 for of, metrics in scores.items():
