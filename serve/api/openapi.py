@@ -17,21 +17,23 @@ from serve.api.live.shapes import (
     ReloadEvent,
     StatusEvent,
 )
-from serve.api.models import BatchRequest, PredictRequest
+from serve.api.models import BatchRequest, BatchResult, PredictRequest
 from serve.api.problems import MEDIA_TYPE, Problem
 
-_BODIES = (PredictRequest, BatchRequest, Reason, Problem)
+_BODIES = (PredictRequest, BatchRequest, BatchResult, Reason, Problem)
 _LIVE = (StatusEvent, PaneEvent, AnomalyEvent, PredictionEvent, ReloadEvent)
 _REF = "#/components/schemas/"
 _DESCRIPTIONS = {
     400: "The body is not JSON in UTF-8.",
     404: "There is no such stream.",
-    409: "The stream's configuration does not allow it.",
+    408: "The body came in too slowly.",
+    409: "It contradicts what is there: the configuration, or what was sent before.",
     413: "Too large.",
     415: "The body does not say that it is JSON.",
     422: "The JSON is not what is expected; the fields are named.",
     500: "riverrun failed.",
     503: "Something that is needed does not work now; try again.",
+    504: "The model has not read so far in time; try again.",
 }
 
 
@@ -49,6 +51,18 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def body(model: str) -> dict[str, Any]:
     """Return a route's ``openapi_extra`` for a JSON body in the shape of a model."""
     return _json_body({"$ref": _REF + model})
+
+
+def batch_bodies() -> dict[str, Any]:
+    """Return the ``openapi_extra`` of a batch: JSON, or NDJSON with an event a line."""
+    bodies = _json_body({"$ref": _REF + BatchRequest.__name__})
+    line = {"type": "string", "description": "One event a line, as in `events`."}
+    example = '{"flight_id": "1", "carrier": "UA"}\n{"flight_id": "2", "carrier": "AA"}\n'
+    bodies["requestBody"]["content"]["application/x-ndjson"] = {
+        "schema": line,
+        "example": example,
+    }
+    return bodies
 
 
 def one_or_many(example: dict[str, Any]) -> dict[str, Any]:
