@@ -24,8 +24,39 @@ class ApiSection(Section):
     port: int = Field(8000, ge=0, le=65_535, description="0 picks a free one")
     max_body_bytes: int = Field(1_048_576, ge=1_024, description="larger bodies are refused")
     max_batch: int = Field(1_000, ge=1, description="events in one batch request")
+    max_live: int = Field(
+        100, ge=0, le=10_000, description="viewers of live events at a time, in each process"
+    )
     queue: int = Field(
         10_000, ge=1, description="served predictions waiting to be logged; then shed, and counted"
+    )
+    shed: Literal["newest", "oldest"] = Field(
+        "newest", description="which served prediction is not logged where the queue is full"
+    )
+    max_features: int = Field(1_000, ge=1, le=10_000, description="features in one event")
+    on_schema_error: Literal["refuse", "flag"] = Field(
+        "refuse",
+        description="an event that the schema calls an error: refuse it, or predict and flag it",
+    )
+    remembered: int = Field(
+        10_000,
+        ge=0,
+        le=10_000_000,
+        description="recorded answers that are given again to the same id; 0 remembers none",
+    )
+    remembered_file: str | None = Field(
+        None,
+        description="SQLite file in which the processes of one machine share them; "
+        "default: each process remembers its own",
+    )
+    offset_wait: Duration = Field(5_000, description="how long min_offset waits for the model")
+    body_timeout: Duration = Field(
+        30_000,
+        ge=100,
+        description="for a request's head, and for each part of its body, to come in",
+    )
+    explain_ms: int = Field(
+        250, ge=10, le=60_000, description="time that one explanation may take, in milliseconds"
     )
     keys_file: str | None = Field(
         None,

@@ -49,6 +49,9 @@ ROLE_OF: dict[str, Role | None] = {
     "list_retrains": Role.VIEWER,
     "show_retrain": Role.VIEWER,
     "show_request": Role.VIEWER,
+    "list_predictions": Role.VIEWER,
+    "show_prediction": Role.VIEWER,
+    "live": Role.VIEWER,
     # Predicting, and bringing events and labels.
     "predict": Role.PREDICTOR,
     "predict_batch": Role.PREDICTOR,
