@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from serve.api.audit.routes import add_audit_routes
 from serve.api.auth.access import Access
 from serve.api.auth.cors import allow_origins
 from serve.api.auth.guard import AccessMetrics, guard
 from serve.api.auth.routes import add_session_routes
 from serve.api.health import add_health_routes
+from serve.api.labels.routes import add_label_routes
 from serve.api.lifecycle.models import add_model_routes
 from serve.api.lifecycle.retrains import add_retrain_routes
 from serve.api.live.routes import add_live_routes
@@ -103,6 +105,8 @@ def create_app(
     add_model_routes(app, served)
     add_retrain_routes(app, served)
     app.state.close_live = add_live_routes(app, served)
+    add_label_routes(app, served)
+    add_audit_routes(app, served)
     add_session_routes(app, access, door)
     guard(app, access, door)
     return app

@@ -52,6 +52,8 @@ ROLE_OF: dict[str, Role | None] = {
     "list_predictions": Role.VIEWER,
     "show_prediction": Role.VIEWER,
     "live": Role.VIEWER,
+    "wanted_labels": Role.VIEWER,
+    "label_conflicts": Role.VIEWER,
     # Predicting, and bringing events and labels.
     "predict": Role.PREDICTOR,
     "predict_batch": Role.PREDICTOR,
@@ -62,6 +64,7 @@ ROLE_OF: dict[str, Role | None] = {
     "cancel_retrain": Role.OPERATOR,
     "promote_model": Role.OPERATOR,
     "rollback_model": Role.OPERATOR,
+    "list_audit": Role.OPERATOR,
 }
 """By operation id, or where a route has none by its name. What is missing needs an operator."""
 
