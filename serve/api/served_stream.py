@@ -7,6 +7,7 @@ from threading import BoundedSemaphore
 
 from serve.api.event_reader import EventReader
 from serve.api.inference_log import InferenceLog
+from serve.api.lag import LagWatch
 from serve.api.model_holder import ModelHolder
 from serve.api.monitoring.reader import HistoryReader
 from serve.api.problems import ProblemError, problem_of
@@ -45,6 +46,8 @@ class ServedStream:
         Predictions given since the start.
     history
         Reads what the monitor left in the store.
+    lag
+        How far the worker is behind the log.
 
     Raises
     ------
@@ -68,6 +71,8 @@ class ServedStream:
         self.recorder = InferenceLog(
             self._sink, config.api.queue, probe=self._probe_log, stream=name
         )
+        topics = [config.events_topic, config.labels_topic]
+        self.lag = LagWatch(log, topics, self._offsets, name)
         self._appends = BoundedSemaphore(_MAX_APPENDS)
 
     def start(self) -> None:
@@ -75,9 +80,11 @@ class ServedStream:
         self.models.start()
         self.recorder.start()
         self.history.start()
+        self.lag.start()
 
     def stop(self, grace_seconds: float) -> None:
         """Stop the background work; what waits to be recorded has so long. May be repeated."""
+        self.lag.stop()
         self.history.stop()
         self.models.stop()
         self.recorder.stop(grace_seconds)
@@ -120,6 +127,10 @@ class ServedStream:
             raise ProblemError(problem_of(503, "log_unreachable", detail), _RETRY) from None
         finally:
             self._appends.release()
+
+    def _offsets(self) -> dict[str, int]:
+        newest = self.models.newest
+        return {} if newest is None else newest.offsets
 
     def _probe_log(self) -> None:
         known = self._log.topics()
