@@ -33,15 +33,12 @@ features = [
 task = "binary"
 pipeline = {pipeline}
 metrics = ["ROCAUC", "LogLoss"]
-
-[[model.candidates]]
-name = "adam"  # races the configured one in every retraining, and once after the warm-up
-pipeline = {candidate}
-
+{candidates}
 [labels]
 max_delay = "3d"  # no flight takes that long: what has no label by then was cancelled or diverted
 
 [monitor]
+warmup_events = 12_067    # two weeks, to the end of a day
 pane_span = "1d"
 detector = "none"         # storms come and go: the test with a budget is enough
 reference_losses = 9_000  # ten days of labels
@@ -59,8 +56,16 @@ max_interval = "1s"  # what is shown live comes from the checkpoints
 port = {port}
 """
 
+_CANDIDATES = """
+[[model.candidates]]
+name = "adam"  # races the configured one in every retraining, and once after the warm-up
+pipeline = {candidate}
+"""
 
-def demo_config_text(name: str, broker: str, store: str, port: int) -> str:
+
+def demo_config_text(
+    name: str, broker: str, store: str, port: int, *, candidates: bool = True
+) -> str:
     """Return the demo's ``riverrun.toml``.
 
     Parameters
@@ -71,6 +76,9 @@ def demo_config_text(name: str, broker: str, store: str, port: int) -> str:
         URLs.
     port
         Of the API.
+    candidates
+        Whether another pipeline races the configured one. It does so once after the warm-up, and
+        while a run is under way the monitor calls for no other.
 
     Examples
     --------
@@ -85,6 +93,6 @@ def demo_config_text(name: str, broker: str, store: str, port: int) -> str:
         broker=json.dumps(broker),
         store=json.dumps(store),
         pipeline=json.dumps(DEMO_PIPELINE),
-        candidate=json.dumps(DEMO_CANDIDATE),
+        candidates=_CANDIDATES.format(candidate=json.dumps(DEMO_CANDIDATE)) if candidates else "",
         port=port,
     )

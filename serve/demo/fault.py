@@ -107,12 +107,7 @@ def _text_at_jfk(message: Message) -> Message:
 def _metric(message: Message) -> Message:
     if message.kind != "event":
         return message
-    celsius = {
-        name: round((float(message.fields[name]) - 32) / 1.8, 2)
-        for name in ("temp", "dewp")
-        if name in message.fields
-    }
-    return _with(message, celsius)
+    return _with(message, {"distance": round(1.609344 * float(message.fields["distance"]))})
 
 
 def _inverted(message: Message) -> Message:
@@ -144,8 +139,8 @@ _FAULTS: Mapping[Break, Fault] = {
         _BEGIN,
         _BEGIN + 10 * _DAY,
         _metric,
-        "temperature and dew point come in Celsius instead of Fahrenheit.",
-        "temp and dewp in alarm within a day or two, the state WARNING or beyond, and a "
+        "distances come in kilometres instead of miles.",
+        "distance in alarm with the first day that closes, the state WARNING or beyond, and a "
         "challenger.",
         "The values are as before; the longest span that is tested has 16 days, so that the alarm "
         "outlasts the fault.",

@@ -155,7 +155,7 @@ def _play(
             newest = store.newest()
             status = None if newest is None else newest.status
             pace.look(status)
-            for line in news.lines():
+            for line in news.lines(status):
                 view.say(line)
             view.show(status, player, pace.slowed)
             if ends is not None and status is not None and _has_read(status, ends):
@@ -187,7 +187,9 @@ def _configure(options: DemoOptions, folder: Path, view: View) -> tuple[Config, 
     path = folder / "riverrun.toml"
     broker = options.broker or f"sqlite:///{folder / 'log.db'}"
     store = options.store or f"sqlite:///{folder / 'riverrun.db'}"
-    path.write_text(demo_config_text(name, broker, store, port), encoding="utf-8")
+    # A fault is to find the monitor at rest.
+    text = demo_config_text(name, broker, store, port, candidates=options.fault is None)
+    path.write_text(text, encoding="utf-8")
     return load_config(path), path
 
 
