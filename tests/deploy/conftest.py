@@ -20,14 +20,16 @@ DEPLOY = ROOT / "deploy"
 def program() -> Callable[[str, str], str]:
     """Find a program of a Debian package; without it skip on a laptop and fail in CI."""
 
-    def find(name: str, package: str) -> str:
-        path = shutil.which(name)
-        if path is None:
-            real_thing(FileNotFoundError(f"{name}; on Debian: apt-get install {package}"))
-            raise AssertionError
-        return path
+    return find_program
 
-    return find
+
+def find_program(name: str, package: str) -> str:
+    """Return the path of a program; see ``program``."""
+    path = shutil.which(name)
+    if path is None:
+        real_thing(FileNotFoundError(f"{name}; on Debian: apt-get install {package}"))
+        raise AssertionError
+    return path
 
 
 def read(path: str) -> Any:
