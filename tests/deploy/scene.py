@@ -151,10 +151,10 @@ class Shop:
         """Whether some run came to a state."""
         return bool(((self.status().get("retrain") or {}).get("changes") or {}).get(state))
 
-    def has_drifted(self) -> bool:
-        """Whether the loss was found to have changed."""
+    def drifts(self) -> int:
+        """How often the loss was found to have changed."""
         totals = (self.status().get("monitor") or {}).get("totals") or {}
-        return sum((totals.get("drifts") or {}).values()) > 0
+        return sum((totals.get("drifts") or {}).values())
 
     def wait_for(self, ask: Any, what: str, seconds: float = 90.0) -> None:
         """Ask until it is so."""

@@ -59,12 +59,15 @@ class Scene:
         shop.wait_for(lambda: shop.went_through("racing"), "the race after the warm-up")
         shop.ask(30)
         shop.spoil(5)
+        seen = "count_over_time(riverrun_monitor_panes_total[1m]) > 2"
+        shop.wait_for(lambda: self.prometheus.now(seen), "three scrapes before the change")
+        drifts = shop.drifts()
         shop.turn()
 
         def drifted_and_promoted() -> bool:
             shop.send(60)
             time.sleep(0.15)
-            return shop.went_through("promoted") and shop.has_drifted()
+            return shop.went_through("promoted") and shop.drifts() > drifts
 
         shop.wait_for(drifted_and_promoted, "drift and a promotion")
         shop.ask(30)
