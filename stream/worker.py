@@ -31,6 +31,7 @@ from stream.snapshot import mark_committed, take_snapshot
 from stream.status import status_of
 from stream.storage.identity import identity_of
 from stream.storage.store import Store
+from stream.telemetry import Telemetry
 from stream.training.supervisor import Launch, Supervisor
 from stream.watching.findings import Finding
 
@@ -100,6 +101,7 @@ class Worker:
         self._schema_file = SchemaFile(config)
         self._schema_at = float("-inf")
         self._batch = _SMALLEST_BATCH
+        self._telemetry = Telemetry(clock.now())
         self.idle_seconds = 0.0
         self.commit_seconds = 0.0
 
@@ -182,8 +184,10 @@ class Worker:
             polled = self._clock.monotonic()
             records = self._source.poll(self._batch, _POLL_SECONDS)
             self._idle = not records
+            waited = self._clock.monotonic() - polled
+            self._telemetry.spent("poll", waited)
             if self._idle:
-                self.idle_seconds += self._clock.monotonic() - polled
+                self.idle_seconds += waited
             if records:
                 self._turn(records)
             self._look_after_runs()
@@ -236,6 +240,7 @@ class Worker:
         self._source.commit(self.line.offsets)
         self._cadence.done(started, self._clock.monotonic())
         self.commit_seconds += self._cadence.took
+        self._telemetry.spent("checkpoint", self._cadence.took)
         _log.debug("checkpoint", number=number, seconds=round(self._cadence.took, 4))
 
     def _turn(self, records: list[Record]) -> None:
@@ -243,7 +248,10 @@ class Worker:
         self._store.check_epoch(self._claim)
         step = self.line.handle(records, round(self._clock.now() * 1000))
         self._dirty = True
+        handled = self._clock.monotonic()
         self._recent.saw(self._publisher.publish(step))
+        self._telemetry.spent("handle", handled - started)
+        self._telemetry.spent("publish", self._clock.monotonic() - handled)
         self._tell([found for at, found in step.findings if self._publisher.is_new(at)])
         self._fit_batch(len(records), self._clock.monotonic() - started)
         if step.halt is not None:
@@ -300,8 +308,12 @@ class Worker:
             self._rolling, self._rolling_at = self.line.scores.rolling(), now
             self._rolling_of = self.line.scores.scored
         status = status_of(self.line, self._rolling, snapshot.parts.get(WATCH_PART))
-        lag = self._lag.read(now, is_idle=self._idle)
-        told = {"checkpoint_seconds": self._cadence.took, "epoch": self._claim.epoch, "lag": lag}
+        told = {
+            "checkpoint_seconds": self._cadence.took,
+            "epoch": self._claim.epoch,
+            "lag": self._lag.read(now, is_idle=self._idle),
+            "worker": self._telemetry.told(),
+        }
         return status | told
 
 
@@ -334,10 +346,7 @@ def open_worker(
     """
     topics = [config.events_topic, config.labels_topic]
     source = log.source(topics, group=f"riverrun-{config.stream.name}")
-
-    training = None
-    if launch is not None:
-        training = partial(Supervisor, config, log, store, clock, launch)
+    training = None if launch is None else partial(Supervisor, config, log, store, clock, launch)
     return Worker(
         config,
         source,

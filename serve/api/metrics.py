@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from monitor.prometheus import families
 from serve.api.lifecycle.metrics import retrain_families
 from serve.api.served_stream import ServedStream, Streams
+from serve.api.worker_metrics import worker_families
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -122,6 +123,13 @@ class StreamMetrics(Collector):
         yield from self._of_this_process()
         yield from self._of_the_model()
         yield from self._of_the_worker()
+        yield from worker_families(
+            {
+                s.name: {} if s.models.newest is None else s.models.newest.status
+                for s in self._streams
+            },
+            {s.name: s.lag.by_topic for s in self._streams},
+        )
         yield self._scores()
         # Of a stream whose monitor is switched off there is nothing.
         watched = [stream for stream in self._streams if stream.config.monitor.enabled]

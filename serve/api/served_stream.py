@@ -7,6 +7,7 @@ from threading import BoundedSemaphore
 
 from serve.api.event_reader import EventReader
 from serve.api.inference_log import InferenceLog
+from serve.api.lag import LagWatch
 from serve.api.model_holder import ModelHolder
 from serve.api.monitoring.reader import HistoryReader
 from serve.api.predicting.memory import AnswerMemory
@@ -55,6 +56,8 @@ class ServedStream:
         Reads what the monitor left in the store.
     kept
         The newest predictions, out of the store.
+    lag
+        How far the worker is behind the log.
 
     Raises
     ------
@@ -89,6 +92,8 @@ class ServedStream:
             shed=api.shed,
             dropped=self._forget,
         )
+        topics = [config.events_topic, config.labels_topic]
+        self.lag = LagWatch(log, topics, self._offsets, name)
         self._appends = BoundedSemaphore(_MAX_APPENDS)
 
     def start(self) -> None:
@@ -102,9 +107,11 @@ class ServedStream:
         self.models.start()
         self.recorder.start()
         self.history.start()
+        self.lag.start()
 
     def stop(self, grace_seconds: float) -> None:
         """Stop the background work; what waits to be recorded has so long. May be repeated."""
+        self.lag.stop()
         self.history.stop()
         self.models.stop()
         self.recorder.stop(grace_seconds)
@@ -152,6 +159,10 @@ class ServedStream:
     def _forget(self, record: NewRecord) -> None:
         if record.key is not None:
             self.memory.forget(record.key.decode())
+
+    def _offsets(self) -> dict[str, int]:
+        newest = self.models.newest
+        return {} if newest is None else newest.offsets
 
     def _probe_log(self) -> None:
         known = self._log.topics()
