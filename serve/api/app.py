@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from serve.api.explain import add_explain_routes
 from serve.api.health import add_health_routes
 from serve.api.lifecycle.models import add_model_routes
 from serve.api.lifecycle.retrains import add_retrain_routes
@@ -74,6 +75,7 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     add_health_routes(app, served, registry)
     add_status_routes(app, served)
     add_predict_routes(app, served)
+    add_explain_routes(app, served)
     add_produce_routes(app, served)
     add_schema_routes(app, served)
     add_anomaly_routes(app, served)

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from serve.api.explain_shapes import ExplainRequest
 from serve.api.lifecycle.shapes import Reason
 from serve.api.models import BatchRequest, BatchResult, PredictRequest
 from serve.api.problems import MEDIA_TYPE, Problem
@@ -84,7 +85,7 @@ def _document(app: FastAPI, version: str) -> dict[str, Any]:
         routes=app.routes,
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    shapes = (PredictRequest, BatchRequest, BatchResult, Reason, Problem)
+    shapes = (PredictRequest, BatchRequest, BatchResult, ExplainRequest, Reason, Problem)
     wanted = [(model, "validation") for model in shapes]
     _, more = models_json_schema(wanted, ref_template=_REF + "{model}")  # type: ignore[arg-type]
     schemas.update(more["$defs"])

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from threading import BoundedSemaphore
 
 from serve.api.event_reader import EventReader
+from serve.api.explainer import Explainer
 from serve.api.inference_log import InferenceLog
 from serve.api.model_holder import ModelHolder
 from serve.api.monitoring.reader import HistoryReader
@@ -50,6 +51,8 @@ class ServedStream:
         Requests that wait for a newer model.
     memory
         Recorded answers by id.
+    explainer
+        Explains predictions beside the event loop.
     history
         Reads what the monitor left in the store.
 
@@ -75,6 +78,7 @@ class ServedStream:
         self.reader = EventReader(config)
         self.models = ModelHolder(store, identity_of(config), name, poll_seconds=poll_seconds)
         self.history = HistoryReader(store, config)
+        self.explainer = Explainer(store, self.models)
         self._log = log
         self._sink = log.sink()
         self.recorder = InferenceLog(
@@ -98,9 +102,11 @@ class ServedStream:
         self.models.start()
         self.recorder.start()
         self.history.start()
+        self.explainer.start()
 
     def stop(self, grace_seconds: float) -> None:
         """Stop the background work; what waits to be recorded has so long. May be repeated."""
+        self.explainer.stop()
         self.history.stop()
         self.models.stop()
         self.recorder.stop(grace_seconds)
