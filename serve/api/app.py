@@ -13,6 +13,7 @@ from serve.api.auth.access import Access
 from serve.api.auth.cors import allow_origins
 from serve.api.auth.guard import AccessMetrics, guard
 from serve.api.auth.routes import add_session_routes
+from serve.api.explain import add_explain_routes
 from serve.api.health import add_health_routes
 from serve.api.lifecycle.models import add_model_routes
 from serve.api.lifecycle.retrains import add_retrain_routes
@@ -92,6 +93,7 @@ def create_app(
     add_health_routes(app, served, registry)
     add_status_routes(app, served)
     add_predict_routes(app, served)
+    add_explain_routes(app, served)
     add_produce_routes(app, served)
     add_prediction_routes(app, served)
     add_schema_routes(app, served)

@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from serve.api.auth.roles import OPEN, ROLE_OF, Role
 from serve.api.auth.shapes import SignIn
+from serve.api.explain_shapes import ExplainRequest
 from serve.api.lifecycle.shapes import Reason
 from serve.api.live.shapes import (
     AnomalyEvent,
@@ -22,7 +23,15 @@ from serve.api.live.shapes import (
 from serve.api.models import BatchRequest, BatchResult, PredictRequest
 from serve.api.problems import MEDIA_TYPE, Problem
 
-_BODIES = (PredictRequest, BatchRequest, BatchResult, Reason, SignIn, Problem)
+_BODIES = (
+    PredictRequest,
+    BatchRequest,
+    BatchResult,
+    ExplainRequest,
+    Reason,
+    SignIn,
+    Problem,
+)
 _LIVE = (StatusEvent, PaneEvent, AnomalyEvent, PredictionEvent, ReloadEvent)
 _REF = "#/components/schemas/"
 _DESCRIPTIONS = {

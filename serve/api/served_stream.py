@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from threading import BoundedSemaphore
 
 from serve.api.event_reader import EventReader
+from serve.api.explainer import Explainer
 from serve.api.inference_log import InferenceLog
 from serve.api.lag import LagWatch
 from serve.api.model_holder import ModelHolder
@@ -52,6 +53,8 @@ class ServedStream:
         Requests that wait for a newer model.
     memory
         Recorded answers by id.
+    explainer
+        Explains predictions beside the event loop.
     history
         Reads what the monitor left in the store.
     kept
@@ -82,6 +85,7 @@ class ServedStream:
         self.models = ModelHolder(store, identity_of(config), name, poll_seconds=poll_seconds)
         self.history = HistoryReader(store, config)
         self.kept = KeptPredictions(store, config)
+        self.explainer = Explainer(store, self.models)
         self._log = log
         self._sink = log.sink()
         self.recorder = InferenceLog(
@@ -107,11 +111,13 @@ class ServedStream:
         self.models.start()
         self.recorder.start()
         self.history.start()
+        self.explainer.start()
         self.lag.start()
 
     def stop(self, grace_seconds: float) -> None:
         """Stop the background work; what waits to be recorded has so long. May be repeated."""
         self.lag.stop()
+        self.explainer.stop()
         self.history.stop()
         self.models.stop()
         self.recorder.stop(grace_seconds)

@@ -55,6 +55,7 @@ ROLE_OF: dict[str, Role | None] = {
     # Predicting, and bringing events and labels.
     "predict": Role.PREDICTOR,
     "predict_batch": Role.PREDICTOR,
+    "explain": Role.PREDICTOR,
     "append_events": Role.PREDICTOR,
     "append_labels": Role.PREDICTOR,
     # Control.
