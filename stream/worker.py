@@ -25,6 +25,7 @@ from stream.records import Record
 from stream.recovery import Recovery
 from stream.schema_file import SchemaFile
 from stream.snapshot import mark_committed, take_snapshot
+from stream.stages import Stages
 from stream.status import status_of
 from stream.storage.identity import identity_of
 from stream.storage.store import Store
@@ -96,6 +97,7 @@ class Worker:
         self._schema_file = SchemaFile(config)
         self._schema_at = float("-inf")
         self._batch = _SMALLEST_BATCH
+        self._stages = Stages()
         self.idle_seconds = 0.0
         self.commit_seconds = 0.0
 
@@ -177,6 +179,8 @@ class Worker:
             self._idle = not records
             if self._idle:
                 self.idle_seconds += self._clock.monotonic() - polled
+            else:
+                self._stages.add("poll", self._clock.monotonic() - polled)
             if records:
                 self._turn(records)
             self._look_after_runs()
@@ -201,6 +205,8 @@ class Worker:
             return
         started = self._clock.monotonic()
         self._publisher.flush()
+        flushed = self._clock.monotonic()
+        self._stages.add("publish", flushed - started)
         snapshot, changes = take_snapshot(self.line)
         number = self._number + 1
         self._store.commit(
@@ -226,6 +232,7 @@ class Worker:
         self._source.commit(self.line.offsets)
         self._cadence.done(started, self._clock.monotonic())
         self.commit_seconds += self._cadence.took
+        self._stages.add("commit", self._clock.monotonic() - flushed)
         _log.debug("checkpoint", number=number, seconds=round(self._cadence.took, 4))
 
     def _why(self, snapshot: Snapshot) -> str:
@@ -238,9 +245,14 @@ class Worker:
     def _turn(self, records: list[Record]) -> None:
         started = self._clock.monotonic()
         self._store.check_epoch(self._claim)
+        checked = self._clock.monotonic()
         step = self.line.handle(records, round(self._clock.now() * 1000))
+        handled = self._clock.monotonic()
         self._dirty = True
         self._publisher.publish(step)
+        self._stages.add("handle", handled - checked)
+        self._stages.add("publish", self._clock.monotonic() - handled)
+        self._stages.records += len(records)
         self._tell([found for at, found in step.findings if self._publisher.is_new(at)])
         self._fit_batch(len(records), self._clock.monotonic() - started)
         if step.halt is not None:
@@ -297,7 +309,11 @@ class Worker:
             self._rolling, self._rolling_at = self.line.scores.rolling(), now
             self._rolling_of = self.line.scores.scored
         status = status_of(self.line, self._rolling, snapshot.parts.get(WATCH_PART))
-        return status | {"checkpoint_seconds": self._cadence.took, "epoch": self._claim.epoch}
+        return status | {
+            "checkpoint_seconds": self._cadence.took,
+            "epoch": self._claim.epoch,
+            "worker": self._stages.summary(self.idle_seconds),
+        }
 
 
 def open_worker(

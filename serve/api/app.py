@@ -9,7 +9,12 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from serve.api.dashboard.pages import add_dashboard_routes
 from serve.api.health import add_health_routes
+from serve.api.insight.anomaly_series import add_anomaly_series_routes
+from serve.api.insight.history import add_history_routes
+from serve.api.insight.sampler import Sampler
+from serve.api.insight.system import add_system_routes
 from serve.api.lifecycle.models import add_model_routes
 from serve.api.lifecycle.retrains import add_retrain_routes
 from serve.api.metrics import HttpMetrics, StreamMetrics
@@ -46,14 +51,18 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
         How long recording may go on when the application stops.
     """
     served = Streams(streams)
+    samplers = {stream.name: Sampler(stream) for stream in served}
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         for stream in served:
             await asyncio.to_thread(stream.start)
+        for sampler in samplers.values():
+            sampler.start()
         try:
             yield
         finally:
+            await asyncio.gather(*(asyncio.to_thread(one.stop) for one in samplers.values()))
             await asyncio.gather(
                 *(asyncio.to_thread(stream.stop, drain_seconds) for stream in served)
             )
@@ -70,7 +79,8 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     registry = CollectorRegistry()
     registry.register(StreamMetrics(served))
     add_problem_handlers(app)
-    app.add_middleware(RequestScope, metrics=HttpMetrics(registry))
+    http = HttpMetrics(registry)
+    app.add_middleware(RequestScope, metrics=http)
     add_health_routes(app, served, registry)
     add_status_routes(app, served)
     add_predict_routes(app, served)
@@ -83,4 +93,8 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     add_performance_routes(app, served)
     add_model_routes(app, served)
     add_retrain_routes(app, served)
+    add_history_routes(app, served, samplers)
+    add_system_routes(app, served, samplers, http)
+    add_anomaly_series_routes(app, served)
+    add_dashboard_routes(app, served)
     return app

@@ -45,6 +45,8 @@ class ServedStream:
         Predictions given since the start.
     history
         Reads what the monitor left in the store.
+    log
+        As given.
 
     Raises
     ------
@@ -63,7 +65,7 @@ class ServedStream:
         self.reader = EventReader(config)
         self.models = ModelHolder(store, identity_of(config), name, poll_seconds=poll_seconds)
         self.history = HistoryReader(store, config)
-        self._log = log
+        self.log = log
         self._sink = log.sink()
         self.recorder = InferenceLog(
             self._sink, config.api.queue, probe=self._probe_log, stream=name
@@ -122,10 +124,10 @@ class ServedStream:
             self._appends.release()
 
     def _probe_log(self) -> None:
-        known = self._log.topics()
+        known = self.log.topics()
         for topic in (self.config.events_topic, self.config.labels_topic):
             if topic not in known:
-                raise TopicNotFoundError(topic, self._log.url, list(known))
+                raise TopicNotFoundError(topic, self.log.url, list(known))
 
 
 class Streams:
