@@ -1,6 +1,6 @@
 // Charts by Plotly, in the page's colours. Names become text that Plotly cannot take for markup.
 
-import { h, s } from "./dom.js";
+import { h, put, s } from "./dom.js";
 import { name } from "./format.js";
 
 const drawn = new Set();
@@ -45,13 +45,16 @@ const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, s
  * theme or the width changes. `click(event)` hears clicks on points.
  */
 export class Chart {
-  constructor(host, { text, height, click, after }) {
+  constructor(host, { text, height, click, after, hover }) {
     this.plot = h("div", { class: "chart", role: "img", "aria-label": text });
     this.plot.style.height = `${height}px`;
     this.height = height;
     this.click = click;
     this.after = after;
-    host.append(this.plot);
+    this.hover = hover;
+    this.tip = h("div", { class: "tip", hidden: true });
+    this.frame = h("div", { class: "chart-frame" }, this.plot, this.tip);
+    host.append(this.frame);
     this.width = 0;
     new ResizeObserver(() => {
       if (Math.abs(this.plot.clientWidth - this.width) > 4) this.draw();
@@ -84,10 +87,27 @@ export class Chart {
     await library.react(this.plot, data, full, CONFIG);
     this.plot.dataset.drawMs = (performance.now() - started).toFixed(1);
     this.plot.dataset.drawn = String(Number(this.plot.dataset.drawn ?? 0) + 1);
-    if (first && this.click) this.plot.on("plotly_click", (event) => this.click(event));
+    if (first) this.listen();
     this.after?.(this.plot, palette);
   }
 }
+
+/** Show the words for a point beside it: as text, which Plotly's own labels are not. */
+Chart.prototype.listen = function listen() {
+  if (this.click) this.plot.on("plotly_click", (event) => this.click(event));
+  if (!this.hover) return;
+  this.plot.on("plotly_hover", ({ points, event }) => {
+    const said = this.hover(points);
+    this.tip.hidden = !said;
+    if (!said) return;
+    put(this.tip, said);
+    const box = this.frame.getBoundingClientRect();
+    const left = Math.min(event.clientX - box.left + 14, box.width - this.tip.offsetWidth - 4);
+    this.tip.style.left = `${Math.max(0, left)}px`;
+    this.tip.style.top = `${Math.max(0, event.clientY - box.top + 16)}px`;
+  });
+  this.plot.on("plotly_unhover", () => { this.tip.hidden = true; });
+};
 
 addEventListener("riverrun:theme", () => {
   for (const chart of drawn) {

@@ -19,7 +19,7 @@ export function build() {
     const drift = status.monitor ? await get(`${ROOT}/drift`, { limit: 100 }) : null;
     return { status, history, system, drift, losses: await loadLosses(drift) };
   });
-  const news = new Source(() => get(`${ROOT}/happenings`, { limit: 12 }), ["run", "pane", "status"]);
+  const news = new Source(() => get(`${ROOT}/happenings`, { limit: 8 }), ["run", "pane", "status"]);
   return [hero(now), tiles(now), h("div", { class: "two wide-left" }, features(now), happenings(news))];
 }
 
