@@ -20,6 +20,7 @@ from stream.sections import (
     LabelsSection,
     ModelSection,
     MonitorSection,
+    PredictionsSection,
     RetrainSection,
     StreamSection,
     TopicsSection,
@@ -57,6 +58,7 @@ class Config(BaseSettings):
     labels: LabelsSection = LabelsSection()
     dead_letters: DeadLettersSection = DeadLettersSection()
     checkpoint: CheckpointSection = CheckpointSection()
+    predictions: PredictionsSection = PredictionsSection()
     monitor: MonitorSection = MonitorSection()
     retrain: RetrainSection = RetrainSection()
     api: ApiSection = ApiSection()

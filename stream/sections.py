@@ -158,6 +158,22 @@ class CheckpointSection(Section):
     keep: int = Field(3, ge=2, le=100, description="checkpoints kept")
 
 
+class PredictionsSection(Section):
+    """``[predictions]``: what the store keeps of the inference log, for people who look."""
+
+    keep: int = Field(
+        10_000,
+        ge=0,
+        le=100_000,
+        description="newest predictions in the store, with their events and labels; 0: none",
+    )
+    precomputed: int = Field(
+        1_000_000,
+        ge=1,
+        description="results of 'riverrun score' that are kept; the oldest beyond it are forgotten",
+    )
+
+
 class MonitorSection(Section):
     """``[monitor]``: what is watched, and how many false alarms are bearable."""
 
@@ -265,6 +281,9 @@ class ApiSection(Section):
     port: int = Field(8000, ge=0, le=65_535, description="0 picks a free one")
     max_body_bytes: int = Field(1_048_576, ge=1_024, description="larger bodies are refused")
     max_batch: int = Field(1_000, ge=1, description="events in one batch request")
+    max_live: int = Field(
+        100, ge=0, le=10_000, description="viewers of live events at a time, in each process"
+    )
     queue: int = Field(
         10_000, ge=1, description="served predictions waiting to be logged; then shed, and counted"
     )

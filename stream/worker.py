@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import msgspec
 import structlog
 
 from stream.cadence import Cadence
@@ -15,12 +16,14 @@ from stream.checkpoint import WATCH_PART, Snapshot
 from stream.clock import Clock
 from stream.config import Config
 from stream.errors import ConfigError, HaltedError
+from stream.lag import Lag
 from stream.lifecycle.live import request
 from stream.lifecycle.run import Request
 from stream.line import Line
 from stream.log import Log, Sink, Source
 from stream.people import People
 from stream.publisher import Publisher
+from stream.recent import groups_of
 from stream.records import Record
 from stream.recovery import Recovery
 from stream.schema_file import SchemaFile
@@ -93,6 +96,7 @@ class Worker:
         self._rolling_at = float("-inf")
         self._rolling_of = 0
         self._idle = False
+        self._lag = Lag(source)
         self._news: list[tuple[str, dict[str, Any]]] = []
         self._schema_file = SchemaFile(config)
         self._schema_at = float("-inf")
@@ -127,6 +131,9 @@ class Worker:
         self._reason = recovered.reason
         self._silent_until = recovered.silent_until
         self._publisher = Publisher(self._sink, self._config, self._silent_until)
+        rebuilt = bool(recovered.silent_until)
+        seen = None if rebuilt else groups_of(self.line)
+        self._recent = self._store.recent.begin(self._config.predictions.keep, seen)
         self._people = People(self._store, self._config, self._clock)
         self._supervisor: Supervisor | None = None
         if self._make_supervisor is not None and self.line.lifecycle is not None:
@@ -208,6 +215,8 @@ class Worker:
         flushed = self._clock.monotonic()
         self._stages.add("publish", flushed - started)
         snapshot, changes = take_snapshot(self.line)
+        recent = self._recent.changes(changes["settled"][0], groups_of(self.line))
+        snapshot = msgspec.structs.replace(snapshot, recent=recent)
         number = self._number + 1
         self._store.commit(
             self._claim,
@@ -215,7 +224,7 @@ class Worker:
             snapshot,
             status=self._status(started, snapshot),
             identity=self._identity,
-            reason=self._why(snapshot),
+            reason=snapshot.why(self._reason),
             now=self._clock.now(),
             keep=self._config.checkpoint.keep,
             replace=not self._restored,
@@ -224,6 +233,7 @@ class Worker:
             answers=self._people.answers,
         )
         self._news = []
+        self._recent.committed()
         self._people.answers = {}
         if self._supervisor is not None:
             self._supervisor.after_commit(self.line)
@@ -235,13 +245,6 @@ class Worker:
         self._stages.add("commit", self._clock.monotonic() - flushed)
         _log.debug("checkpoint", number=number, seconds=round(self._cadence.took, 4))
 
-    def _why(self, snapshot: Snapshot) -> str:
-        """Return why a version exists, for its first checkpoint."""
-        for change in reversed(snapshot.run_changes):
-            if change.detail.get("now") == snapshot.version:
-                return change.sentence
-        return self._reason
-
     def _turn(self, records: list[Record]) -> None:
         started = self._clock.monotonic()
         self._store.check_epoch(self._claim)
@@ -249,7 +252,7 @@ class Worker:
         step = self.line.handle(records, round(self._clock.now() * 1000))
         handled = self._clock.monotonic()
         self._dirty = True
-        self._publisher.publish(step)
+        self._recent.saw(self._publisher.publish(step))
         self._stages.add("handle", handled - checked)
         self._stages.add("publish", self._clock.monotonic() - handled)
         self._stages.records += len(records)
@@ -312,6 +315,7 @@ class Worker:
         return status | {
             "checkpoint_seconds": self._cadence.took,
             "epoch": self._claim.epoch,
+            "lag": self._lag.read(now, is_idle=self._idle),
             "worker": self._stages.summary(self.idle_seconds),
         }
 

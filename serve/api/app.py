@@ -17,6 +17,7 @@ from serve.api.insight.sampler import Sampler
 from serve.api.insight.system import add_system_routes
 from serve.api.lifecycle.models import add_model_routes
 from serve.api.lifecycle.retrains import add_retrain_routes
+from serve.api.live.routes import add_live_routes
 from serve.api.metrics import HttpMetrics, StreamMetrics
 from serve.api.monitoring.anomalies import add_anomaly_routes
 from serve.api.monitoring.drift import add_drift_routes
@@ -28,6 +29,7 @@ from serve.api.openapi import describe
 from serve.api.predict import add_predict_routes
 from serve.api.problems import add_problem_handlers
 from serve.api.produce import add_produce_routes
+from serve.api.recent.predictions import add_prediction_routes
 from serve.api.request_scope import RequestScope
 from serve.api.served_stream import ServedStream, Streams
 from serve.api.status import add_status_routes
@@ -62,6 +64,7 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
         try:
             yield
         finally:
+            app.state.close_live()
             await asyncio.gather(*(asyncio.to_thread(one.stop) for one in samplers.values()))
             await asyncio.gather(
                 *(asyncio.to_thread(stream.stop, drain_seconds) for stream in served)
@@ -85,6 +88,7 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     add_status_routes(app, served)
     add_predict_routes(app, served)
     add_produce_routes(app, served)
+    add_prediction_routes(app, served)
     add_schema_routes(app, served)
     add_anomaly_routes(app, served)
     add_drift_routes(app, served)
@@ -93,6 +97,7 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     add_performance_routes(app, served)
     add_model_routes(app, served)
     add_retrain_routes(app, served)
+    app.state.close_live = add_live_routes(app, served)
     add_history_routes(app, served, samplers)
     add_system_routes(app, served, samplers, http)
     add_anomaly_series_routes(app, served)

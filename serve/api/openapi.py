@@ -10,9 +10,18 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from serve.api.lifecycle.shapes import Reason
+from serve.api.live.shapes import (
+    AnomalyEvent,
+    PaneEvent,
+    PredictionEvent,
+    ReloadEvent,
+    StatusEvent,
+)
 from serve.api.models import BatchRequest, PredictRequest
 from serve.api.problems import MEDIA_TYPE, Problem
 
+_BODIES = (PredictRequest, BatchRequest, Reason, Problem)
+_LIVE = (StatusEvent, PaneEvent, AnomalyEvent, PredictionEvent, ReloadEvent)
 _REF = "#/components/schemas/"
 _DESCRIPTIONS = {
     400: "The body is not JSON in UTF-8.",
@@ -70,7 +79,7 @@ def _document(app: FastAPI, version: str) -> dict[str, Any]:
         routes=app.routes,
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    wanted = [(model, "validation") for model in (PredictRequest, BatchRequest, Reason, Problem)]
+    wanted = [(model, "validation") for model in (*_BODIES, *_LIVE)]
     _, more = models_json_schema(wanted, ref_template=_REF + "{model}")  # type: ignore[arg-type]
     schemas.update(more["$defs"])
     for name in ("HTTPValidationError", "ValidationError"):

@@ -106,6 +106,8 @@ class ApiServer(uvicorn.Server):
                 backlog=_BACKLOG,
             )
         )
+        state = getattr(app, "state", None)
+        self._end_streams: Callable[[], None] = getattr(state, "close_live", lambda: None)
         self.url = _url(listener)
         self._listener = listener
         self._ready = ready
@@ -121,6 +123,11 @@ class ApiServer(uvicorn.Server):
         _log.info("listening", url=self.url)
         if self._ready is not None:
             self._ready(self.url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End open streams of live events, which would never end by themselves; then stop."""
+        self._end_streams()
+        await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether it is time to stop."""

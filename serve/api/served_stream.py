@@ -10,6 +10,7 @@ from serve.api.inference_log import InferenceLog
 from serve.api.model_holder import ModelHolder
 from serve.api.monitoring.reader import HistoryReader
 from serve.api.problems import ProblemError, problem_of
+from serve.api.recent.kept import KeptPredictions
 from stream.clock import Clock
 from stream.config import Config
 from stream.errors import LogUnreachableError, RecordTooLargeError, TopicNotFoundError
@@ -47,6 +48,8 @@ class ServedStream:
         Reads what the monitor left in the store.
     log
         As given.
+    kept
+        The newest predictions, out of the store.
 
     Raises
     ------
@@ -65,6 +68,7 @@ class ServedStream:
         self.reader = EventReader(config)
         self.models = ModelHolder(store, identity_of(config), name, poll_seconds=poll_seconds)
         self.history = HistoryReader(store, config)
+        self.kept = KeptPredictions(store, config)
         self.log = log
         self._sink = log.sink()
         self.recorder = InferenceLog(

@@ -19,6 +19,8 @@ from stream.storage.database import open_database, reading, shown, writing
 from stream.storage.happenings import write_happening
 from stream.storage.history import History
 from stream.storage.outbox import Outbox
+from stream.storage.precomputed import Precomputed
+from stream.storage.recent import RecentStore
 from stream.storage.runs import Runs
 from stream.storage.tables import belongs_to, checkpoints, happenings, shards, versions
 
@@ -84,6 +86,8 @@ class Store:
     ----------
     history
         The monitor's panes and references.
+    recent, precomputed
+        The newest predictions and anomalies, and predictions made ahead of time.
     runs
         Retraining runs, kept models, and what people ask for.
     outbox
@@ -100,6 +104,8 @@ class Store:
         self.runs = Runs(self._engine, stream, secret)
         self.history = History(self._engine, stream, shard, secret)
         self.outbox = Outbox(self._engine, stream, shard)
+        self.recent = RecentStore(self._engine, stream, shard)
+        self.precomputed = Precomputed(self._engine, stream)
         self.url = shown(self._engine)
 
     def close(self) -> None:
@@ -205,6 +211,8 @@ class Store:
                         connection, number, model.version, model.reference, now
                     )
             self.runs.answered(connection, answers or {}, now)
+            if snapshot.recent is not None:
+                self.recent.write(connection, number, snapshot.recent, now)
             for kind, detail in happened:
                 write_happening(connection, self._stream, kind, detail, now)
             self._write_version(connection, snapshot.version, reason, identity, now)
@@ -255,6 +263,7 @@ class Store:
             self._forget_after(connection, number)
             self.history.go_back_to(connection, number)
             self.runs.go_back_to(connection, number)
+            self.recent.go_back_to(connection, number)
 
     def record(self, kind: str, detail: Mapping[str, Any], now: float) -> None:
         """Write down something that a person should find afterwards."""
@@ -274,11 +283,8 @@ class Store:
 
     def versions(self) -> list[dict[str, Any]]:
         """Return the model versions, oldest first."""
-        query = (
-            select(versions)
-            .where(versions.c.stream == self._stream)
-            .order_by(versions.c.created_at)
-        )
+        query = select(versions).where(versions.c.stream == self._stream)
+        query = query.order_by(versions.c.created_at)
         with reading(self._engine) as connection:
             return [row._asdict() for row in connection.execute(query)]
 

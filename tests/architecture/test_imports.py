@@ -28,6 +28,7 @@ CORE = [
             "learner",
             "line",
             "origin",
+            "recent",
             "records",
             "scores",
             "settled",

@@ -8,7 +8,8 @@ import { ROOT, STREAM } from "./api.js";
 
 const KINDS = ["status", "pane", "run", "anomaly", "prediction", "reload"];
 const WAITS = [1, 2, 4, 8, 15, 30];
-const SILENCE_MS = 45000;
+// Without news the server says every five seconds how the stream is.
+const SILENCE_MS = 20000;
 
 const listeners = new Set();
 const linkListeners = new Set();
@@ -21,6 +22,7 @@ let attempt = 0;
 let retryTimer = 0;
 let quietTimer = 0;
 let wasLost = false;
+let lastId = "";
 
 /** Call something with every live event: (kind, data). */
 export function listen(call) {
@@ -71,7 +73,9 @@ function connect() {
   clearTimeout(retryTimer);
   stream?.close();
   if (link.state !== "lost") share({ state: "connecting", at: 0 });
-  const opened = new EventSource(`${ROOT}/live`);
+  // After one failed try the id is left out: it may be what the server does not take.
+  const after = lastId && attempt < 2 ? `?after=${encodeURIComponent(lastId)}` : "";
+  const opened = new EventSource(`${ROOT}/live${after}`);
   stream = opened;
   opened.addEventListener("open", () => {
     attempt = 0;
@@ -84,10 +88,10 @@ function connect() {
   for (const kind of KINDS) {
     opened.addEventListener(kind, (event) => {
       listenForSilence();
+      lastId = event.lastEventId || lastId;
       spread(kind, parsed(event.data));
     });
   }
-  opened.addEventListener("message", listenForSilence);
   opened.addEventListener("error", () => {
     if (stream === opened) lost();
   });
