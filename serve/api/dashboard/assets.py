@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -28,6 +29,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _DIGITS = 16
+_STYLE_ID = re.compile(r'getElementById\("([0-9a-f]{64})"\)')
 _LEVEL = 6
 _NO_STORE = {"Cache-Control": "no-cache"}
 
@@ -65,6 +67,11 @@ class Assets:
     ----------
     build
         Digest of all of them together.
+    plotly_url
+        Where Plotly's script is.
+    plotly_styles
+        Ids of style elements that it would write for maps, unless there is an element with that
+        id already. The policy forbids them, and pages have no maps.
     """
 
     def __init__(self, files_by_path: Mapping[str, Asset], plotly: Asset) -> None:
@@ -73,6 +80,7 @@ class Assets:
         names = "".join(f"{path}:{one.digest};" for path, one in sorted(self.by_path.items()))
         self.build = hashlib.sha256(names.encode()).hexdigest()[:_DIGITS]
         self.plotly_url = f"/ui/plotly/{plotly.digest}.js"
+        self.plotly_styles = _STYLE_ID.findall(plotly.content.decode())
 
 
 @cache

@@ -88,6 +88,7 @@ def add_dashboard_routes(app: FastAPI, streams: Streams) -> None:
                 charts=entry.name in _WITH_CHARTS,
                 root=f"/ui/assets/{assets().build}",
                 plotly=assets().plotly_url,
+            plotly_styles=assets().plotly_styles,
                 version=libraries()["riverrun"],
             )
         )

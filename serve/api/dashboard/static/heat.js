@@ -71,7 +71,7 @@ export class Heat {
     return {
       data: [trace, markTrace(marks, palette, (one) => one.at, -0.95)],
       layout: {
-        margin: { l: left, r: 8, t: 4, b: FOOT_PX }, hovermode: "closest",
+        margin: { l: left, r: 22, t: 4, b: FOOT_PX }, hovermode: "closest",
         xaxis: { tickvals: ticks, ticktext: ticks.map((at) => since(windows[at].last, windows.at(-1).last)), showgrid: false, range: [-0.5, windows.length - 0.5], tickangle: 0 },
         yaxis: { tickvals: rows.map((_, at) => at), ticktext: rows.map((row) => `${row.now >= 1 ? "▲ " : ""}${text(row)}`), range: [rows.length - 0.5, -1.6], showgrid: false, ticks: "" },
         shapes: markLines(marks, palette, (one) => one.at),
