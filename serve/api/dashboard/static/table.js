@@ -1,7 +1,7 @@
 // Tables: sorted by a click, in pages, so that five thousand rows freeze nothing.
 
 import { h, put } from "./dom.js";
-import { plain, whole } from "./format.js";
+import { number, plain, whole } from "./format.js";
 
 /**
  * Return a table.
@@ -70,7 +70,7 @@ function bodyRow(row, columns, rowClass, open) {
   return h("tr", { class: classes, on: click ? { click } : {} }, cells);
 }
 
-const numeric = (value) => (Number.isInteger(value) ? whole(value) : plain(value));
+const numeric = (value) => (Number.isInteger(value) ? whole(value) : typeof value === "number" ? number(value) : plain(value));
 
 function pager(count, at, pages, page, go) {
   const button = (text, to, off) => h("button", { type: "button", disabled: off, on: { click: () => go(to) } }, text);
