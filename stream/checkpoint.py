@@ -10,7 +10,7 @@ from stream.lifecycle.run import KeptModel, RunChange
 from stream.recent import RecentWrite
 from stream.watching.pane_row import PaneRow
 
-FORMAT = 2
+FORMAT = 3
 """Rises when a checkpoint of this code cannot be read by the code before, or the other way."""
 
 MODEL_PART = "model"

@@ -200,6 +200,12 @@ class MonitorSection(Section):
         description="features whose segments performance is kept for; default: the first five "
         "with at most 20 categories",
     )
+    frozen_every: int = Field(
+        10,
+        ge=0,
+        description="the model as it was when it was promoted predicts one event in so many, as a "
+        "baseline; 0 for none",
+    )
     min_values: int = Field(100, description="fewer values in a span are INSUFFICIENT")
     false_alarms: str = Field(
         "1 per 1000 panes", description="budget of value skew for the whole stream"
@@ -271,19 +277,4 @@ class RetrainSection(Section):
     )
     max_loss: float | None = Field(
         None, gt=0, description="mean loss above which no model is promoted"
-    )
-
-
-class ApiSection(Section):
-    """``[api]``: where the API listens and what it accepts."""
-
-    host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(8000, ge=0, le=65_535, description="0 picks a free one")
-    max_body_bytes: int = Field(1_048_576, ge=1_024, description="larger bodies are refused")
-    max_batch: int = Field(1_000, ge=1, description="events in one batch request")
-    max_live: int = Field(
-        100, ge=0, le=10_000, description="viewers of live events at a time, in each process"
-    )
-    queue: int = Field(
-        10_000, ge=1, description="served predictions waiting to be logged; then shed, and counted"
     )

@@ -9,6 +9,10 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from serve.api.auth.access import Access
+from serve.api.auth.cors import allow_origins
+from serve.api.auth.guard import AccessMetrics, guard
+from serve.api.auth.routes import add_session_routes
 from serve.api.dashboard.pages import add_dashboard_routes
 from serve.api.health import add_health_routes
 from serve.api.insight.anomaly_series import add_anomaly_series_routes
@@ -33,13 +37,19 @@ from serve.api.recent.predictions import add_prediction_routes
 from serve.api.request_scope import RequestScope
 from serve.api.served_stream import ServedStream, Streams
 from serve.api.status import add_status_routes
+from stream.api_sections import ApiSection
 from stream.storage.identity import libraries
 
 DRAIN_SECONDS = 5.0
 """How long served predictions may take to be recorded when the application stops."""
 
 
-def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_SECONDS) -> FastAPI:
+def create_app(
+    streams: Sequence[ServedStream],
+    *,
+    access: Access | None = None,
+    drain_seconds: float = DRAIN_SECONDS,
+) -> FastAPI:
     """Return an application that serves some streams.
 
     Its lifespan starts and stops their background work; whoever opened their logs and stores
@@ -49,6 +59,8 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     ----------
     streams
         No two with the same name.
+    access
+        Who may use them; everybody by default, which is for loopback alone.
     drain_seconds
         How long recording may go on when the application stops.
     """
@@ -82,6 +94,9 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     registry = CollectorRegistry()
     registry.register(StreamMetrics(served))
     add_problem_handlers(app)
+    access = access or Access(ApiSection())
+    door = AccessMetrics(registry, access)
+    allow_origins(app, access.settings.cors_origins)
     http = HttpMetrics(registry)
     app.add_middleware(RequestScope, metrics=http)
     add_health_routes(app, served, registry)
@@ -101,5 +116,7 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     add_history_routes(app, served, samplers)
     add_system_routes(app, served, samplers, http)
     add_anomaly_series_routes(app, served)
-    add_dashboard_routes(app, served)
+    add_dashboard_routes(app, served, access)
+    add_session_routes(app, access, door)
+    guard(app, access, door)
     return app

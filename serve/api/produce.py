@@ -37,7 +37,7 @@ def add_produce_routes(app: FastAPI, streams: Streams) -> None:
         "appended, or none. Answers when they are durable.",
         tags=["producing"],
         status_code=202,
-        responses=problems(400, 404, 413, 415, 422, 503),
+        responses=problems(400, 404, 408, 413, 415, 422, 503),
         openapi_extra=one_or_many({"flight_id": "2013-01-01-UA-1545", "carrier": "UA"}),
     )
     async def append_events(stream: str, request: Request) -> Accepted:
@@ -52,7 +52,7 @@ def add_produce_routes(app: FastAPI, streams: Streams) -> None:
         "appended, or none. Answers when they are durable.",
         tags=["producing"],
         status_code=202,
-        responses=problems(400, 404, 409, 413, 415, 422, 503),
+        responses=problems(400, 404, 408, 409, 413, 415, 422, 503),
         openapi_extra=one_or_many({"flight_id": "2013-01-01-UA-1545", "late": True}),
     )
     async def append_labels(stream: str, request: Request) -> Accepted:
@@ -68,13 +68,15 @@ def add_produce_routes(app: FastAPI, streams: Streams) -> None:
 
 
 async def _append(stream: ServedStream, request: Request, topic: str, read: Read) -> Accepted:
-    body = await read_body(request, stream.config.api.max_body_bytes)
+    limits = stream.config.api
+    body = await read_body(request, limits.max_body_bytes, limits.body_timeout)
     is_list = body.lstrip(b" \t\r\n").startswith(b"[")
     values = [bytes(raw) for raw in (decode(_list, body) if is_list else [decode(_raw, body)])]
-    limit = stream.config.api.max_batch
+    limit = limits.max_batch
     if len(values) > limit:
         detail = f"{len(values):,} objects are over api.max_batch = {limit:,}; split them"
-        raise ProblemError(problem_of(422, "batch_too_large", detail))
+        errors = [FieldError(field="body", message=detail)]
+        raise ProblemError(problem_of(422, "batch_too_large", detail, errors=errors))
     ids = _check(stream, values, read, is_list)
     records = [
         NewRecord(topic, None if key is None else key.encode(), value)
@@ -90,7 +92,8 @@ async def _append(stream: ServedStream, request: Request, topic: str, read: Read
                 offset=offset,
             )
             for key, (place, offset) in zip(ids, places, strict=True)
-        ]
+        ],
+        min_offset={str(place): offset + 1 for place, offset in sorted(places)},
     )
 
 

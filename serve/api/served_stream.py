@@ -9,6 +9,7 @@ from serve.api.event_reader import EventReader
 from serve.api.inference_log import InferenceLog
 from serve.api.model_holder import ModelHolder
 from serve.api.monitoring.reader import HistoryReader
+from serve.api.predicting.memory import AnswerMemory
 from serve.api.problems import ProblemError, problem_of
 from serve.api.recent.kept import KeptPredictions
 from stream.clock import Clock
@@ -44,6 +45,12 @@ class ServedStream:
     ----------
     answered
         Predictions given since the start.
+    refused, flagged
+        Events that the schema called an error and were refused, or whose answer has flags.
+    waiting
+        Requests that wait for a newer model.
+    memory
+        Recorded answers by id.
     history
         Reads what the monitor left in the store.
     log
@@ -65,6 +72,11 @@ class ServedStream:
         self.name = name
         self.clock = clock
         self.answered = 0
+        self.refused = 0
+        self.flagged = 0
+        self.waiting = 0
+        api = config.api
+        self.memory = AnswerMemory(api.remembered, api.remembered_file, name)
         self.reader = EventReader(config)
         self.models = ModelHolder(store, identity_of(config), name, poll_seconds=poll_seconds)
         self.history = HistoryReader(store, config)
@@ -72,12 +84,23 @@ class ServedStream:
         self.log = log
         self._sink = log.sink()
         self.recorder = InferenceLog(
-            self._sink, config.api.queue, probe=self._probe_log, stream=name
+            self._sink,
+            api.queue,
+            probe=self._probe_log,
+            stream=name,
+            shed=api.shed,
+            dropped=self._forget,
         )
         self._appends = BoundedSemaphore(_MAX_APPENDS)
 
     def start(self) -> None:
-        """Load the newest model and begin the background work. Blocks for both exchanges."""
+        """Load the newest model and begin the background work. Blocks for both exchanges.
+
+        Raises
+        ------
+        AnswersFileError
+        """
+        self.memory.open()
         self.models.start()
         self.recorder.start()
         self.history.start()
@@ -87,6 +110,7 @@ class ServedStream:
         self.history.stop()
         self.models.stop()
         self.recorder.stop(grace_seconds)
+        self.memory.close()
 
     def now_ms(self) -> int:
         """Return the milliseconds since the epoch."""
@@ -126,6 +150,10 @@ class ServedStream:
             raise ProblemError(problem_of(503, "log_unreachable", detail), _RETRY) from None
         finally:
             self._appends.release()
+
+    def _forget(self, record: NewRecord) -> None:
+        if record.key is not None:
+            self.memory.forget(record.key.decode())
 
     def _probe_log(self) -> None:
         known = self.log.topics()

@@ -22,6 +22,7 @@ from serve.cli.dead_letters_replay import dead_letters_replay
 from serve.cli.demo import demo
 from serve.cli.drift import drift
 from serve.cli.init import init
+from serve.cli.keys import keys_add, keys_list, keys_revoke, keys_rotate
 from serve.cli.models import (
     models_diff,
     models_list,
@@ -76,6 +77,12 @@ GROUPS = {
         rich_markup_mode="rich",
         help="Who is told of halts, drift and retrainings: try it, look at it, deliver.",
         epilog="Example: riverrun alerts test",
+    ),
+    "keys": typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="Keys of the API: made, listed, followed by others and taken away while it runs.",
+        epilog="Example: riverrun keys add dashboard --role viewer",
     ),
     "models": typer.Typer(
         no_args_is_help=True,
@@ -160,6 +167,13 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     ],
     schema_show: ["riverrun schema show", "riverrun schema show --output schema.toml"],
     schema_check: ["riverrun schema check july.csv.gz --schema schema.toml --json"],
+    keys_add: [
+        "riverrun keys add dashboard --role viewer",
+        "riverrun keys add shop --role predictor --expires 90d --reason 'the new shop'",
+    ],
+    keys_list: ["riverrun keys list", "riverrun keys list --json"],
+    keys_revoke: ["riverrun keys revoke shop --reason 'it was in a log'"],
+    keys_rotate: ["riverrun keys rotate shop --grace 2d", "riverrun keys rotate shop --grace 0s"],
     alerts_test: ["riverrun alerts test", "riverrun alerts test --json"],
     alerts_list: ["riverrun alerts list", "riverrun alerts list --json"],
     alerts_send: ["riverrun alerts send", "riverrun alerts send --once"],

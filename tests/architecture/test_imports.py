@@ -31,6 +31,8 @@ CORE = [
             "recent",
             "records",
             "scores",
+            "tally",
+            "frozen",
             "settled",
             "snapshot",
             "step",
