@@ -13,8 +13,13 @@ from serve.api.auth.access import Access
 from serve.api.auth.cors import allow_origins
 from serve.api.auth.guard import AccessMetrics, guard
 from serve.api.auth.routes import add_session_routes
+from serve.api.dashboard.pages import add_dashboard_routes
 from serve.api.explain import add_explain_routes
 from serve.api.health import add_health_routes
+from serve.api.insight.anomaly_series import add_anomaly_series_routes
+from serve.api.insight.history import add_history_routes
+from serve.api.insight.sampler import Sampler
+from serve.api.insight.system import add_system_routes
 from serve.api.lifecycle.models import add_model_routes
 from serve.api.lifecycle.retrains import add_retrain_routes
 from serve.api.live.routes import add_live_routes
@@ -61,15 +66,19 @@ def create_app(
         How long recording may go on when the application stops.
     """
     served = Streams(streams)
+    samplers = {stream.name: Sampler(stream) for stream in served}
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         for stream in served:
             await asyncio.to_thread(stream.start)
+        for sampler in samplers.values():
+            sampler.start()
         try:
             yield
         finally:
             app.state.close_live()
+            await asyncio.gather(*(asyncio.to_thread(one.stop) for one in samplers.values()))
             await asyncio.gather(
                 *(asyncio.to_thread(stream.stop, drain_seconds) for stream in served)
             )
@@ -89,7 +98,8 @@ def create_app(
     access = access or Access(ApiSection())
     door = AccessMetrics(registry, access)
     allow_origins(app, access.settings.cors_origins)
-    app.add_middleware(RequestScope, metrics=HttpMetrics(registry))
+    http = HttpMetrics(registry)
+    app.add_middleware(RequestScope, metrics=http)
     add_health_routes(app, served, registry)
     add_status_routes(app, served)
     add_predict_routes(app, served)
@@ -105,6 +115,10 @@ def create_app(
     add_model_routes(app, served)
     add_retrain_routes(app, served)
     app.state.close_live = add_live_routes(app, served)
+    add_history_routes(app, served, samplers)
+    add_system_routes(app, served, samplers, http)
+    add_anomaly_series_routes(app, served)
+    add_dashboard_routes(app, served, access)
     add_session_routes(app, access, door)
     guard(app, access, door)
     return app

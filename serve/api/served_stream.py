@@ -57,6 +57,8 @@ class ServedStream:
         Explains predictions beside the event loop.
     history
         Reads what the monitor left in the store.
+    log
+        As given.
     kept
         The newest predictions, out of the store.
     lag
@@ -86,7 +88,7 @@ class ServedStream:
         self.history = HistoryReader(store, config)
         self.kept = KeptPredictions(store, config)
         self.explainer = Explainer(store, self.models)
-        self._log = log
+        self.log = log
         self._sink = log.sink()
         self.recorder = InferenceLog(
             self._sink,
@@ -171,10 +173,10 @@ class ServedStream:
         return {} if newest is None else newest.offsets
 
     def _probe_log(self) -> None:
-        known = self._log.topics()
+        known = self.log.topics()
         for topic in (self.config.events_topic, self.config.labels_topic):
             if topic not in known:
-                raise TopicNotFoundError(topic, self._log.url, list(known))
+                raise TopicNotFoundError(topic, self.log.url, list(known))
 
 
 class Streams:

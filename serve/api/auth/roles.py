@@ -34,6 +34,15 @@ ROLE_OF: dict[str, Role | None] = {
     # Sessions check credentials themselves.
     "sign_in": OPEN,
     "sign_out": OPEN,
+    # Pages of the dashboard look at who asks themselves: whoever is not known has to sign in. Their
+    # files hold no data.
+    "home": OPEN,
+    "stream_home": OPEN,
+    "show_page": OPEN,
+    "sign_in_page": OPEN,
+    "asset": OPEN,
+    "plotly": OPEN,
+    "favicon": OPEN,
     "show_session": Role.VIEWER,
     # Looking.
     "list_streams": Role.VIEWER,
@@ -52,6 +61,10 @@ ROLE_OF: dict[str, Role | None] = {
     "list_predictions": Role.VIEWER,
     "show_prediction": Role.VIEWER,
     "live": Role.VIEWER,
+    "history": Role.VIEWER,
+    "happenings": Role.VIEWER,
+    "anomaly_series": Role.VIEWER,
+    "system": Role.VIEWER,
     # Predicting, and bringing events and labels.
     "predict": Role.PREDICTOR,
     "predict_batch": Role.PREDICTOR,
