@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from serve.api.docs_page import add_docs_page
 from serve.api.explain import add_explain_routes
 from serve.api.health import add_health_routes
 from serve.api.lifecycle.models import add_model_routes
@@ -20,6 +21,8 @@ from serve.api.monitoring.drift_feature import add_feature_routes
 from serve.api.monitoring.drift_report import add_drift_report_routes
 from serve.api.monitoring.performance import add_performance_routes
 from serve.api.monitoring.schema import add_schema_routes
+from serve.api.open_inference.routes import add_open_inference_routes
+from serve.api.open_inference.shapes import InferRequest
 from serve.api.openapi import describe
 from serve.api.predict import add_predict_routes
 from serve.api.problems import add_problem_handlers
@@ -67,11 +70,13 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
         openapi_url="/openapi.json",
         redirect_slashes=False,
     )
-    app.openapi = describe(app, libraries()["riverrun"])  # type: ignore[method-assign]
+    version = libraries()["riverrun"]
+    app.openapi = describe(app, version, [InferRequest])  # type: ignore[method-assign]
     registry = CollectorRegistry()
     registry.register(StreamMetrics(served))
     add_problem_handlers(app)
     app.add_middleware(RequestScope, metrics=HttpMetrics(registry))
+    add_docs_page(app)
     add_health_routes(app, served, registry)
     add_status_routes(app, served)
     add_predict_routes(app, served)
@@ -85,4 +90,5 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     add_performance_routes(app, served)
     add_model_routes(app, served)
     add_retrain_routes(app, served)
+    add_open_inference_routes(app, served, version)
     return app

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from serve.api.explain_shapes import ExplainRequest
@@ -15,7 +16,7 @@ from serve.api.models import BatchRequest, BatchResult, PredictRequest
 from serve.api.problems import MEDIA_TYPE, Problem
 
 _REF = "#/components/schemas/"
-_DESCRIPTIONS = {
+DESCRIPTIONS = {
     400: "The body is not JSON in UTF-8.",
     404: "There is no such stream.",
     408: "The body came in too slowly.",
@@ -27,13 +28,14 @@ _DESCRIPTIONS = {
     503: "Something that is needed does not work now; try again.",
     504: "The model has not read so far in time; try again.",
 }
+"""What each status means, wherever it comes."""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return a route's ``responses`` for the problems it may answer with."""
     return {
         status: {
-            "description": _DESCRIPTIONS[status],
+            "description": DESCRIPTIONS[status],
             "content": {MEDIA_TYPE: {"schema": {"$ref": _REF + Problem.__name__}}},
         }
         for status in (*statuses, 500)
@@ -65,19 +67,31 @@ def one_or_many(example: dict[str, Any]) -> dict[str, Any]:
     return _json_body(shape)
 
 
-def describe(app: FastAPI, version: str) -> Callable[[], dict[str, Any]]:
-    """Return what makes the document of an application, once."""
+def describe(
+    app: FastAPI, version: str, shapes: Sequence[type[BaseModel]] = ()
+) -> Callable[[], dict[str, Any]]:
+    """Return what makes the document of an application, once.
+
+    Parameters
+    ----------
+    app
+        With all its routes.
+    version
+        Of riverrun.
+    shapes
+        Of bodies that are named by ``body`` and not known here.
+    """
     made: dict[str, Any] = {}
 
     def openapi() -> dict[str, Any]:
         if not made:
-            made.update(_document(app, version))
+            made.update(_document(app, version, shapes))
         return made
 
     return openapi
 
 
-def _document(app: FastAPI, version: str) -> dict[str, Any]:
+def _document(app: FastAPI, version: str, more_shapes: Sequence[type[BaseModel]]) -> dict[str, Any]:
     document = get_openapi(
         title="riverrun",
         version=version,
@@ -86,7 +100,7 @@ def _document(app: FastAPI, version: str) -> dict[str, Any]:
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     shapes = (PredictRequest, BatchRequest, BatchResult, ExplainRequest, Reason, Problem)
-    wanted = [(model, "validation") for model in shapes]
+    wanted = [(model, "validation") for model in (*shapes, *more_shapes)]
     _, more = models_json_schema(wanted, ref_template=_REF + "{model}")  # type: ignore[arg-type]
     schemas.update(more["$defs"])
     for name in ("HTTPValidationError", "ValidationError"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 import signal
 import socket
 import threading
@@ -13,6 +14,7 @@ import structlog
 import uvicorn
 
 from serve.api.app import DRAIN_SECONDS, create_app
+from serve.api.connection import connection_with
 from serve.api.errors import CannotListenError, PortInUseError
 from serve.api.served_stream import ServedStream
 from serve.compose import Secrets, open_stream_log, open_stream_store, prepare_topics
@@ -27,6 +29,7 @@ GRACE_SECONDS = 10
 """How long running requests may take when the server stops; recording has its own grace."""
 
 _BACKLOG = 2048
+_OPEN_FILES = 65_536
 
 
 def run_api(
@@ -65,7 +68,14 @@ def run_api(
         stream = ServedStream(config, log, store, SystemClock())
         # A second SIGINT ends the server without its lifespan; what was served is still recorded.
         opened.callback(stream.stop, DRAIN_SECONDS)
-        server = ApiServer(create_app([stream]), listener, ready, should_stop)
+        allow_connections()
+        server = ApiServer(
+            create_app([stream]),
+            listener,
+            ready,
+            should_stop,
+            head_seconds=config.api.body_timeout / 1000,
+        )
         opened.enter_context(_signals_end_only_the_server())
         server.run()
 
@@ -83,6 +93,8 @@ class ApiServer(uvicorn.Server):
         Called with the base URL when requests are answered.
     should_stop
         Asked ten times a second.
+    head_seconds
+        That a request's head may take to come in.
     """
 
     def __init__(
@@ -91,12 +103,14 @@ class ApiServer(uvicorn.Server):
         listener: socket.socket,
         ready: Callable[[str], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
+        *,
+        head_seconds: float = 30.0,
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,  # type: ignore[arg-type]
                 loop="uvloop",
-                http="httptools",
+                http=connection_with(head_seconds),
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -153,6 +167,14 @@ def listen(host: str, port: int) -> socket.socket:
             raise PortInUseError(host, port) from None
         raise CannotListenError(host, port, error.strerror or str(error)) from None
     return listener
+
+
+def allow_connections() -> None:
+    """Let this process have as many open files as the system lets it; each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _close(log: Log) -> None:
