@@ -34,6 +34,7 @@ from serve.cli.models import (
 from serve.cli.models_files import models_export, models_import, models_reproduce
 from serve.cli.placebo import placebo
 from serve.cli.produce import produce
+from serve.cli.report import report
 from serve.cli.retrain import retrain
 from serve.cli.schema import schema_check, schema_infer, schema_show
 from serve.cli.status import status
@@ -129,7 +130,11 @@ def riverrun(
 
 
 EXAMPLES: dict[Callable[..., None], list[str]] = {
-    demo: ["riverrun demo", "riverrun demo --events 3000 --speed max --exit --json"],
+    demo: [
+        "riverrun demo",
+        "riverrun demo --events 3000 --speed max --exit --json",
+        "riverrun demo --break schema",
+    ],
     init: ["riverrun init flights.csv.gz", "riverrun init orders.jsonl --label returned --force"],
     check: ["riverrun check", "riverrun check --config flights.toml --create-topics"],
     up: ["riverrun up", "riverrun up --config flights.toml"],
@@ -198,6 +203,11 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     placebo: [
         "riverrun placebo january.csv.gz",
         "riverrun placebo january.csv.gz --false-alarms '1 per 200 panes' --resample events",
+    ],
+    report: [
+        "riverrun report",
+        "riverrun report --from 7d --out week.html",
+        "riverrun report --from 2026-03-01 --to 2026-04-01 --json",
     ],
     backtest: [
         "riverrun backtest january.csv.gz",
