@@ -156,7 +156,7 @@ def test_live_events_go_on_behind_the_last_one_when_the_server_comes_back(world,
         """Serve on the same port each time."""
 
         def __init__(self):
-                    self.stops = []
+            self.stops = []
             app = create_app([world.served()])
             server = ApiServer(app, listen("127.0.0.1", port), should_stop=lambda: bool(self.stops))
             self.thread = Thread(target=server.run)
