@@ -36,7 +36,7 @@ def run(log: Log, name: str, events: int, keep: int) -> tuple[float, float, int]
         gc.collect()
         cpu, wall = time.process_time(), time.perf_counter()
         worker.run(lambda: False, until_caught_up=True)
-        spent = time.process_time() - cpu, time.perf_counter() - wall - worker.idle_seconds
+        spent = time.process_time() - cpu, time.perf_counter() - wall - worker.telemetry.idle
         assert worker.line.counts.learned == events
         newest = store.newest()
         store.close()
@@ -82,4 +82,4 @@ def compare(events: int = 100_000, repeats: int = 5) -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     for row in compare():
-        print(row)  # noqa: T201 - a script
+        print(row)

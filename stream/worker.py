@@ -31,6 +31,7 @@ from stream.snapshot import mark_committed, take_snapshot
 from stream.status import status_of
 from stream.storage.identity import identity_of
 from stream.storage.store import Store
+from stream.telemetry import Telemetry
 from stream.training.supervisor import Launch, Supervisor
 from stream.watching.findings import Finding
 
@@ -63,8 +64,8 @@ class Worker:
 
     Attributes
     ----------
-    idle_seconds, commit_seconds
-        Spent so far in polls that found nothing, and in checkpoints.
+    telemetry
+        Where its time goes.
 
     Notes
     -----
@@ -100,8 +101,7 @@ class Worker:
         self._schema_file = SchemaFile(config)
         self._schema_at = float("-inf")
         self._batch = _SMALLEST_BATCH
-        self.idle_seconds = 0.0
-        self.commit_seconds = 0.0
+        self.telemetry = Telemetry(clock.now())
 
     def start(self, rebuild: bool = False) -> None:
         """Claim the shard and load its state.
@@ -182,8 +182,7 @@ class Worker:
             polled = self._clock.monotonic()
             records = self._source.poll(self._batch, _POLL_SECONDS)
             self._idle = not records
-            if self._idle:
-                self.idle_seconds += self._clock.monotonic() - polled
+            self.telemetry.polled(self._clock.monotonic() - polled, len(records))
             if records:
                 self._turn(records)
             self._look_after_runs()
@@ -208,6 +207,8 @@ class Worker:
             return
         started = self._clock.monotonic()
         self._publisher.flush()
+        flushed = self._clock.monotonic()
+        self.telemetry.spent("publish", flushed - started)
         snapshot, changes = take_snapshot(self.line)
         recent = self._recent.changes(changes["settled"][0], groups_of(self.line))
         snapshot = msgspec.structs.replace(snapshot, recent=recent)
@@ -235,15 +236,18 @@ class Worker:
         mark_committed(self.line, changes, number)
         self._source.commit(self.line.offsets)
         self._cadence.done(started, self._clock.monotonic())
-        self.commit_seconds += self._cadence.took
+        self.telemetry.spent("checkpoint", self._clock.monotonic() - flushed)
         _log.debug("checkpoint", number=number, seconds=round(self._cadence.took, 4))
 
     def _turn(self, records: list[Record]) -> None:
         started = self._clock.monotonic()
         self._store.check_epoch(self._claim)
         step = self.line.handle(records, round(self._clock.now() * 1000))
+        handled = self._clock.monotonic()
         self._dirty = True
         self._recent.saw(self._publisher.publish(step))
+        self.telemetry.spent("handle", handled - started)
+        self.telemetry.spent("publish", self._clock.monotonic() - handled)
         self._tell([found for at, found in step.findings if self._publisher.is_new(at)])
         self._fit_batch(len(records), self._clock.monotonic() - started)
         if step.halt is not None:
@@ -300,9 +304,12 @@ class Worker:
             self._rolling, self._rolling_at = self.line.scores.rolling(), now
             self._rolling_of = self.line.scores.scored
         status = status_of(self.line, self._rolling, snapshot.parts.get(WATCH_PART))
-        lag = self._lag.read(now, is_idle=self._idle)
-        told = {"checkpoint_seconds": self._cadence.took, "epoch": self._claim.epoch, "lag": lag}
-        return status | told
+        return status | {
+            "checkpoint_seconds": self._cadence.took,
+            "epoch": self._claim.epoch,
+            "lag": self._lag.read(now, is_idle=self._idle),
+            "worker": self.telemetry.told(),
+        }
 
 
 def open_worker(
@@ -334,16 +341,6 @@ def open_worker(
     """
     topics = [config.events_topic, config.labels_topic]
     source = log.source(topics, group=f"riverrun-{config.stream.name}")
-
-    training = None
-    if launch is not None:
-        training = partial(Supervisor, config, log, store, clock, launch)
-    return Worker(
-        config,
-        source,
-        log.sink(),
-        store,
-        make_line=make_line,
-        clock=clock,
-        training=training,
-    )
+    training = None if launch is None else partial(Supervisor, config, log, store, clock, launch)
+    sink = log.sink()
+    return Worker(config, source, sink, store, make_line=make_line, clock=clock, training=training)

@@ -35,17 +35,23 @@ async def read_body(request: Request, max_bytes: int, milliseconds: int = 30_000
     ClientDisconnect
     """
     _refuse_other_types(request)
+    body = await read_bytes(request, max_bytes, milliseconds)
+    if not body.isascii():
+        _refuse_other_encodings(body)
+    return body
+
+
+async def read_bytes(request: Request, max_bytes: int, milliseconds: int) -> bytes:
+    """Return the body of a request, of any type but uncompressed; see ``read_body``."""
+    _refuse_compressed(request)
     announced = request.headers.get("content-length")
     if announced is not None and announced.isdecimal() and int(announced) > max_bytes:
         raise _too_large(max_bytes)
     try:
         async with asyncio.timeout(milliseconds / 1000):
-            body = await _whole(request, max_bytes)
+            return await _whole(request, max_bytes)
     except TimeoutError:
         raise _too_slow(milliseconds) from None
-    if not body.isascii():
-        _refuse_other_encodings(body)
-    return body
 
 
 async def _whole(request: Request, max_bytes: int) -> bytes:
@@ -102,7 +108,6 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
 
 
 def _refuse_other_types(request: Request) -> None:
-    _refuse_compressed(request)
     media_type, _, parameters = request.headers.get("content-type", "").partition(";")
     media_type = media_type.strip().lower()
     is_json = media_type in ("", "application/json") or (

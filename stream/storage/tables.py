@@ -242,6 +242,22 @@ happenings = Table(
 )
 """What a person should be able to find afterwards: gaps, damaged checkpoints, rebuilds."""
 
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("stream", String(128), nullable=False, index=True),
+    Column("at", Float, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("by", Text, nullable=False),
+    Column("via", String(16), nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("request", Integer, nullable=True),
+)
+"""Who controlled what, and why; what came of a request stands with the request."""
+
 receivers = Table(
     "receivers",
     metadata,
