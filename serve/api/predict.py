@@ -64,7 +64,7 @@ def add_predict_routes(app: FastAPI, streams: Streams) -> None:
         "header `Idempotent-Replayed: true`; with another event under that id it is a 409.",
         tags=["predictions"],
         response_model=Prediction,
-        responses=problems(400, 404, 408, 409, 413, 415, 422, 503, 504),
+        responses=problems(400, 404, 408, 409, 413, 415, 422, 503),
         openapi_extra=body("PredictRequest"),
     )
     async def predict(stream: str, request: Request) -> Response:
@@ -86,7 +86,7 @@ def add_predict_routes(app: FastAPI, streams: Streams) -> None:
         "in. One that fails has a problem in its place, and does not fail the others.",
         tags=["predictions"],
         response_model=BatchAnswer,
-        responses=problems(400, 404, 408, 413, 415, 422, 503, 504) | NdjsonAnswer.documented,
+        responses=problems(400, 404, 408, 409, 413, 415, 422, 503) | NdjsonAnswer.documented,
         openapi_extra=batch_bodies(),
     )
     async def predict_batch(
