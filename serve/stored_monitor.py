@@ -14,6 +14,7 @@ from stream.checkpoint import VIEW_PART
 from stream.errors import CheckpointDamagedError
 from stream.storage.history import StoredPane
 from stream.storage.store import Store, StoredCheckpoint
+from stream.watching.beside import Beside
 from stream.watching.pane_row import unpack_scores
 from stream.watching.summary import View
 
@@ -44,8 +45,10 @@ def pane_of(stored: StoredPane, cells: int | None = None) -> Pane:
     return pane
 
 
-def scores_of(stored: StoredPane) -> tuple[Performance, IntArray]:
-    """Return a stored pane's performance, and its confidences; see ``pane_row.unpack_scores``.
+def scores_of(stored: StoredPane) -> tuple[Performance, IntArray, Beside]:
+    """Return a stored pane's performance, confidences and losses beside the frozen model.
+
+    See ``pane_row.unpack_scores``.
 
     Raises
     ------

@@ -158,6 +158,22 @@ class CheckpointSection(Section):
     keep: int = Field(3, ge=2, le=100, description="checkpoints kept")
 
 
+class PredictionsSection(Section):
+    """``[predictions]``: what the store keeps of the inference log, for people who look."""
+
+    keep: int = Field(
+        10_000,
+        ge=0,
+        le=100_000,
+        description="newest predictions in the store, with their events and labels; 0: none",
+    )
+    precomputed: int = Field(
+        1_000_000,
+        ge=1,
+        description="results of 'riverrun score' that are kept; the oldest beyond it are forgotten",
+    )
+
+
 class MonitorSection(Section):
     """``[monitor]``: what is watched, and how many false alarms are bearable."""
 
@@ -183,6 +199,12 @@ class MonitorSection(Section):
         max_length=20,
         description="features whose segments performance is kept for; default: the first five "
         "with at most 20 categories",
+    )
+    frozen_every: int = Field(
+        10,
+        ge=0,
+        description="the model as it was when it was promoted predicts one event in so many, as a "
+        "baseline; 0 for none",
     )
     min_values: int = Field(100, description="fewer values in a span are INSUFFICIENT")
     false_alarms: str = Field(
@@ -255,44 +277,4 @@ class RetrainSection(Section):
     )
     max_loss: float | None = Field(
         None, gt=0, description="mean loss above which no model is promoted"
-    )
-
-
-class ApiSection(Section):
-    """``[api]``: where the API listens and what it accepts."""
-
-    host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(8000, ge=0, le=65_535, description="0 picks a free one")
-    max_body_bytes: int = Field(1_048_576, ge=1_024, description="larger bodies are refused")
-    max_batch: int = Field(1_000, ge=1, description="events in one batch request")
-    queue: int = Field(
-        10_000, ge=1, description="served predictions waiting to be logged; then shed, and counted"
-    )
-    shed: Literal["newest", "oldest"] = Field(
-        "newest", description="which served prediction is not logged where the queue is full"
-    )
-    max_features: int = Field(1_000, ge=1, le=10_000, description="features in one event")
-    on_schema_error: Literal["refuse", "flag"] = Field(
-        "refuse",
-        description="an event that the schema calls an error: refuse it, or predict and flag it",
-    )
-    remembered: int = Field(
-        10_000,
-        ge=0,
-        le=10_000_000,
-        description="recorded answers that are given again to the same id; 0 remembers none",
-    )
-    remembered_file: str | None = Field(
-        None,
-        description="SQLite file in which the processes of one machine share them; "
-        "default: each process remembers its own",
-    )
-    offset_wait: Duration = Field(5_000, description="how long min_offset waits for the model")
-    body_timeout: Duration = Field(
-        30_000,
-        ge=100,
-        description="for a request's head, and for each part of its body, to come in",
-    )
-    explain_ms: int = Field(
-        250, ge=10, le=60_000, description="time that one explanation may take, in milliseconds"
     )

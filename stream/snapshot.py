@@ -24,6 +24,7 @@ from stream.checkpoint import (
     Snapshot,
 )
 from stream.counts import Counts
+from stream.frozen import thaw
 from stream.records import TopicPartition
 from stream.settled import Settlement
 from stream.waiting import Chunk, EarlyLabel, Pending
@@ -57,6 +58,7 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
         "recent": list(line.recent),
         "arrivals": line.arrivals,
         "promotions": line.promotions,
+        "frozen": None if line.frozen is None else line.frozen.known(),
     }
     parts: dict[str, bytes] = {}
     chunks: dict[str, ChunkWrite] = {}
@@ -68,6 +70,9 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
         reference = None if watch.reference is None else write_reference(watch.reference)
         chunks["first"] = ChunkWrite(watch.first.changes(), _ALL if watch.is_warm else 0)
         chunks["reference"] = ChunkWrite(reference, 0 if reference is None else _ALL)
+    frozen = line.frozen
+    fresh = None if frozen is None or not frozen.is_fresh else frozen.blob
+    chunks["frozen"] = ChunkWrite(fresh, 0 if frozen is not None and fresh is None else _ALL)
     lifecycle = line.lifecycle
     if lifecycle is not None:
         parts[LIFECYCLE_PART] = pickle.dumps(lifecycle, 5)
@@ -96,6 +101,8 @@ def mark_committed(line: Line, changes: Mapping[str, Any], number: int) -> None:
     line.early.committed(changes["early"], number)
     settled, first = changes["settled"]
     line.settled.committed(len(settled), first, number)
+    if line.frozen is not None:
+        line.frozen.is_fresh = False
     if line.watch is not None:
         line.watch.mark_committed()
     if line.lifecycle is not None:
@@ -128,6 +135,8 @@ def restore(line: Line, snapshot: Snapshot, chunks: Chunks) -> None:
     line.recent = deque(state["recent"], maxlen=line.config.dead_letters.window)
     line.arrivals = state["arrivals"]
     line.promotions = state["promotions"]
+    frozen = chunks.get("frozen", [])
+    thaw(line, state["frozen"], frozen[-1][1] if frozen else None)
     line.pending.restore([(n, _pending.decode(data)) for n, data in chunks.get("pending", [])])
     line.early.restore([(n, _early.decode(data)) for n, data in chunks.get("early", [])])
     line.settled.restore([(n, _settled.decode(data)) for n, data in chunks.get("settled", [])])

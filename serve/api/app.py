@@ -9,11 +9,21 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from serve.api.auth.access import Access
+from serve.api.auth.cors import allow_origins
+from serve.api.auth.guard import AccessMetrics, guard
+from serve.api.auth.routes import add_session_routes
+from serve.api.dashboard.pages import add_dashboard_routes
 from serve.api.docs_page import add_docs_page
 from serve.api.explain import add_explain_routes
 from serve.api.health import add_health_routes
+from serve.api.insight.anomaly_series import add_anomaly_series_routes
+from serve.api.insight.history import add_history_routes
+from serve.api.insight.sampler import Sampler
+from serve.api.insight.system import add_system_routes
 from serve.api.lifecycle.models import add_model_routes
 from serve.api.lifecycle.retrains import add_retrain_routes
+from serve.api.live.routes import add_live_routes
 from serve.api.metrics import HttpMetrics, StreamMetrics
 from serve.api.monitoring.anomalies import add_anomaly_routes
 from serve.api.monitoring.drift import add_drift_routes
@@ -27,16 +37,23 @@ from serve.api.openapi import describe
 from serve.api.predict import add_predict_routes
 from serve.api.problems import add_problem_handlers
 from serve.api.produce import add_produce_routes
+from serve.api.recent.predictions import add_prediction_routes
 from serve.api.request_scope import RequestScope
 from serve.api.served_stream import ServedStream, Streams
 from serve.api.status import add_status_routes
+from stream.api_sections import ApiSection
 from stream.storage.identity import libraries
 
 DRAIN_SECONDS = 5.0
 """How long served predictions may take to be recorded when the application stops."""
 
 
-def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_SECONDS) -> FastAPI:
+def create_app(
+    streams: Sequence[ServedStream],
+    *,
+    access: Access | None = None,
+    drain_seconds: float = DRAIN_SECONDS,
+) -> FastAPI:
     """Return an application that serves some streams.
 
     Its lifespan starts and stops their background work; whoever opened their logs and stores
@@ -46,18 +63,25 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     ----------
     streams
         No two with the same name.
+    access
+        Who may use them; everybody by default, which is for loopback alone.
     drain_seconds
         How long recording may go on when the application stops.
     """
     served = Streams(streams)
+    samplers = {stream.name: Sampler(stream) for stream in served}
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         for stream in served:
             await asyncio.to_thread(stream.start)
+        for sampler in samplers.values():
+            sampler.start()
         try:
             yield
         finally:
+            app.state.close_live()
+            await asyncio.gather(*(asyncio.to_thread(one.stop) for one in samplers.values()))
             await asyncio.gather(
                 *(asyncio.to_thread(stream.stop, drain_seconds) for stream in served)
             )
@@ -75,13 +99,18 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     registry = CollectorRegistry()
     registry.register(StreamMetrics(served))
     add_problem_handlers(app)
-    app.add_middleware(RequestScope, metrics=HttpMetrics(registry))
+    access = access or Access(ApiSection())
+    door = AccessMetrics(registry, access)
+    allow_origins(app, access.settings.cors_origins)
+    http = HttpMetrics(registry)
+    app.add_middleware(RequestScope, metrics=http)
     add_docs_page(app)
     add_health_routes(app, served, registry)
     add_status_routes(app, served)
     add_predict_routes(app, served)
     add_explain_routes(app, served)
     add_produce_routes(app, served)
+    add_prediction_routes(app, served)
     add_schema_routes(app, served)
     add_anomaly_routes(app, served)
     add_drift_routes(app, served)
@@ -90,5 +119,12 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     add_performance_routes(app, served)
     add_model_routes(app, served)
     add_retrain_routes(app, served)
+    app.state.close_live = add_live_routes(app, served)
+    add_history_routes(app, served, samplers)
+    add_system_routes(app, served, samplers, http)
+    add_anomaly_series_routes(app, served)
+    add_dashboard_routes(app, served, access)
     add_open_inference_routes(app, served, version)
+    add_session_routes(app, access, door)
+    guard(app, access, door)
     return app

@@ -59,7 +59,7 @@ def add_docs_page(app: FastAPI) -> None:
         return Response(_PAGE, media_type="text/html; charset=utf-8", headers=_HEADERS)
 
     @app.get("/docs/{name}", include_in_schema=False)
-    async def file(name: str) -> Response:
+    async def docs_file(name: str) -> Response:
         if name == "start.js":
             return Response(_START, media_type=_SCRIPT, headers=_HEADERS)
         if name not in _FILES:

@@ -7,6 +7,8 @@ when Prometheus asks. Labels are bounded: routes by their templates, never by th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
@@ -17,6 +19,7 @@ from prometheus_client.registry import Collector
 from monitor.prometheus import families
 from serve.api.lifecycle.metrics import retrain_families
 from serve.api.served_stream import ServedStream, Streams
+from serve.api.worker_metrics import worker_families
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -70,6 +73,40 @@ _LABEL_KINDS = (
 )
 
 
+@dataclass(slots=True)
+class RouteTimes:
+    """How long the requests of one route took.
+
+    Parameters
+    ----------
+    seconds, count
+        All of them together.
+    buckets
+        Upper limit in seconds, and how many took at most so long.
+    """
+
+    seconds: float = 0.0
+    count: float = 0.0
+    buckets: list[tuple[float, float]] = field(default_factory=list)
+
+    def quantile(self, share: float) -> float | None:
+        """Return the time that a share of requests stayed below, between two limits a guess.
+
+        Examples
+        --------
+        >>> RouteTimes(1.0, 10, [(0.1, 5), (0.5, 10), (float("inf"), 10)]).quantile(0.75)
+        0.3
+        """
+        wanted, low, before = share * self.count, 0.0, 0.0
+        for limit, count in self.buckets:
+            if count >= wanted and count > before:
+                if limit == inf:
+                    return low
+                return low + (limit - low) * (wanted - before) / (count - before)
+            low, before = limit, count
+        return None
+
+
 class HttpMetrics:
     """What is measured of every request.
 
@@ -104,6 +141,19 @@ class HttpMetrics:
         self._requests.labels(method if method in _METHODS else "other", known, status).inc()
         self._seconds.labels(known).observe(seconds)
 
+    def times(self) -> dict[str, RouteTimes]:
+        """Return how long requests took, by route."""
+        found: dict[str, RouteTimes] = {}
+        for sample in (one for family in self._seconds.collect() for one in family.samples):
+            held = found.setdefault(sample.labels["route"], RouteTimes())
+            if sample.name.endswith("_bucket"):
+                held.buckets.append((float(sample.labels["le"]), sample.value))
+            elif sample.name.endswith("_sum"):
+                held.seconds = sample.value
+            elif sample.name.endswith("_count"):
+                held.count = sample.value
+        return found
+
 
 class StreamMetrics(Collector):
     """What streams know when Prometheus asks.
@@ -122,6 +172,13 @@ class StreamMetrics(Collector):
         yield from self._of_this_process()
         yield from self._of_the_model()
         yield from self._of_the_worker()
+        yield from worker_families(
+            {
+                s.name: {} if s.models.newest is None else s.models.newest.status
+                for s in self._streams
+            },
+            {s.name: s.lag.by_topic for s in self._streams},
+        )
         yield self._scores()
         # Of a stream whose monitor is switched off there is nothing.
         watched = [stream for stream in self._streams if stream.config.monitor.enabled]
@@ -213,7 +270,8 @@ class StreamMetrics(Collector):
         )
 
     def _scores(self) -> Metric:
-        # of: model, or the baselines it must beat; window: all labels, or the last model.window.
+        # of: model, or the baselines it must beat; window: all labels, the last model.window, those
+        # since the promotion, and of these the ones that the frozen model was asked about, too.
         family = GaugeMetricFamily(
             "riverrun_score",
             "Progressive scores, of the model and of the baselines on the same events",
@@ -223,6 +281,8 @@ class StreamMetrics(Collector):
             windows = {
                 "all": _status(stream, "scores"),
                 "rolling": _status(stream, "rolling").get("scores") or {},
+                "promotion": _status(stream, "since_promotion").get("scores") or {},
+                "frozen": _status(stream, "frozen").get("scores") or {},
             }
             for window, scores in windows.items():
                 for of, metrics in scores.items():

@@ -10,24 +10,52 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from serve.api.auth.roles import OPEN, ROLE_OF, Role
+from serve.api.auth.shapes import SignIn
 from serve.api.explain_shapes import ExplainRequest
 from serve.api.lifecycle.shapes import Reason
+from serve.api.live.shapes import (
+    AnomalyEvent,
+    PaneEvent,
+    PredictionEvent,
+    ReloadEvent,
+    StatusEvent,
+)
 from serve.api.models import BatchRequest, BatchResult, PredictRequest
 from serve.api.problems import MEDIA_TYPE, Problem
 
+_BODIES = (
+    PredictRequest,
+    BatchRequest,
+    BatchResult,
+    ExplainRequest,
+    Reason,
+    SignIn,
+    Problem,
+)
+_LIVE = (StatusEvent, PaneEvent, AnomalyEvent, PredictionEvent, ReloadEvent)
 _REF = "#/components/schemas/"
 DESCRIPTIONS = {
     400: "The body is not JSON in UTF-8.",
+    401: "No key or token, or one that does not count.",
+    403: "The key's role is not enough, or a page of another site asks.",
     404: "There is no such stream.",
     408: "The body came in too slowly.",
     409: "It contradicts what is there: the configuration, or what was sent before.",
     413: "Too large.",
     415: "The body does not say that it is JSON.",
     422: "The JSON is not what is expected; the fields are named.",
+    429: "Asked too often; Retry-After says when to try again.",
     500: "riverrun failed.",
     503: "Something that is needed does not work now; try again.",
 }
 """What each status means, wherever it comes."""
+
+_SCHEMES: dict[str, dict[str, str]] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a token."},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "riverrun-session"},
+}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -98,17 +126,30 @@ def _document(app: FastAPI, version: str, more_shapes: Sequence[type[BaseModel]]
         routes=app.routes,
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    shapes = (PredictRequest, BatchRequest, BatchResult, ExplainRequest, Reason, Problem)
-    wanted = [(model, "validation") for model in (*shapes, *more_shapes)]
+    wanted = [(model, "validation") for model in (*_BODIES, *_LIVE, *more_shapes)]
     _, more = models_json_schema(wanted, ref_template=_REF + "{model}")  # type: ignore[arg-type]
     schemas.update(more["$defs"])
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     _restore_examples(app, schemas)
+    document["components"]["securitySchemes"] = _SCHEMES
     for path in document["paths"].values():
         for operation in path.values():
             _drop_unused(operation["responses"])
+            _say_who_may(operation)
     return document
+
+
+def _say_who_may(operation: dict[str, Any]) -> None:
+    """Say which role an operation needs, and how it answers those who do not have it."""
+    role = ROLE_OF.get(operation["operationId"], Role.OPERATOR)
+    if role is OPEN:
+        return
+    operation["security"] = [{name: []} for name in _SCHEMES]
+    said = operation.get("description", "")
+    operation["description"] = f"{said}{chr(10) * 2 if said else ''}Role: `{role.label}`."
+    for status, answer in problems(401, 403, 429, 503).items():
+        operation["responses"].setdefault(str(status), answer)
 
 
 def _restore_examples(app: FastAPI, schemas: dict[str, Any]) -> None:

@@ -8,10 +8,12 @@ from threading import BoundedSemaphore
 from serve.api.event_reader import EventReader
 from serve.api.explainer import Explainer
 from serve.api.inference_log import InferenceLog
+from serve.api.lag import LagWatch
 from serve.api.model_holder import ModelHolder
 from serve.api.monitoring.reader import HistoryReader
 from serve.api.predicting.memory import AnswerMemory
 from serve.api.problems import ProblemError, problem_of
+from serve.api.recent.kept import KeptPredictions
 from stream.clock import Clock
 from stream.config import Config
 from stream.errors import LogUnreachableError, RecordTooLargeError, TopicNotFoundError
@@ -55,6 +57,12 @@ class ServedStream:
         Explains predictions beside the event loop.
     history
         Reads what the monitor left in the store.
+    log
+        As given.
+    kept
+        The newest predictions, out of the store.
+    lag
+        How far the worker is behind the log.
 
     Raises
     ------
@@ -78,8 +86,9 @@ class ServedStream:
         self.reader = EventReader(config)
         self.models = ModelHolder(store, identity_of(config), name, poll_seconds=poll_seconds)
         self.history = HistoryReader(store, config)
+        self.kept = KeptPredictions(store, config)
         self.explainer = Explainer(store, self.models)
-        self._log = log
+        self.log = log
         self._sink = log.sink()
         self.recorder = InferenceLog(
             self._sink,
@@ -89,6 +98,8 @@ class ServedStream:
             shed=api.shed,
             dropped=self._forget,
         )
+        topics = [config.events_topic, config.labels_topic]
+        self.lag = LagWatch(log, topics, self._offsets, name)
         self._appends = BoundedSemaphore(_MAX_APPENDS)
 
     def start(self) -> None:
@@ -103,9 +114,11 @@ class ServedStream:
         self.recorder.start()
         self.history.start()
         self.explainer.start()
+        self.lag.start()
 
     def stop(self, grace_seconds: float) -> None:
         """Stop the background work; what waits to be recorded has so long. May be repeated."""
+        self.lag.stop()
         self.explainer.stop()
         self.history.stop()
         self.models.stop()
@@ -155,11 +168,15 @@ class ServedStream:
         if record.key is not None:
             self.memory.forget(record.key.decode())
 
+    def _offsets(self) -> dict[str, int]:
+        newest = self.models.newest
+        return {} if newest is None else newest.offsets
+
     def _probe_log(self) -> None:
-        known = self._log.topics()
+        known = self.log.topics()
         for topic in (self.config.events_topic, self.config.labels_topic):
             if topic not in known:
-                raise TopicNotFoundError(topic, self._log.url, list(known))
+                raise TopicNotFoundError(topic, self.log.url, list(known))
 
 
 class Streams:

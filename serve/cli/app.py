@@ -22,6 +22,7 @@ from serve.cli.dead_letters_replay import dead_letters_replay
 from serve.cli.demo import demo
 from serve.cli.drift import drift
 from serve.cli.init import init
+from serve.cli.keys import keys_add, keys_list, keys_revoke, keys_rotate
 from serve.cli.models import (
     models_diff,
     models_list,
@@ -32,6 +33,7 @@ from serve.cli.models import (
 from serve.cli.models_files import models_export, models_import, models_reproduce
 from serve.cli.placebo import placebo
 from serve.cli.produce import produce
+from serve.cli.report import report
 from serve.cli.retrain import retrain
 from serve.cli.schema import schema_check, schema_infer, schema_show
 from serve.cli.status import status
@@ -77,6 +79,12 @@ GROUPS = {
         help="Who is told of halts, drift and retrainings: try it, look at it, deliver.",
         epilog="Example: riverrun alerts test",
     ),
+    "keys": typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="Keys of the API: made, listed, followed by others and taken away while it runs.",
+        epilog="Example: riverrun keys add dashboard --role viewer",
+    ),
     "models": typer.Typer(
         no_args_is_help=True,
         rich_markup_mode="rich",
@@ -115,7 +123,11 @@ def riverrun(
 
 
 EXAMPLES: dict[Callable[..., None], list[str]] = {
-    demo: ["riverrun demo", "riverrun demo --events 3000 --speed max --exit --json"],
+    demo: [
+        "riverrun demo",
+        "riverrun demo --events 3000 --speed max --exit --json",
+        "riverrun demo --break schema",
+    ],
     init: ["riverrun init flights.csv.gz", "riverrun init orders.jsonl --label returned --force"],
     check: ["riverrun check", "riverrun check --config flights.toml --create-topics"],
     up: ["riverrun up", "riverrun up --config flights.toml"],
@@ -160,6 +172,13 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     ],
     schema_show: ["riverrun schema show", "riverrun schema show --output schema.toml"],
     schema_check: ["riverrun schema check july.csv.gz --schema schema.toml --json"],
+    keys_add: [
+        "riverrun keys add dashboard --role viewer",
+        "riverrun keys add shop --role predictor --expires 90d --reason 'the new shop'",
+    ],
+    keys_list: ["riverrun keys list", "riverrun keys list --json"],
+    keys_revoke: ["riverrun keys revoke shop --reason 'it was in a log'"],
+    keys_rotate: ["riverrun keys rotate shop --grace 2d", "riverrun keys rotate shop --grace 0s"],
     alerts_test: ["riverrun alerts test", "riverrun alerts test --json"],
     alerts_list: ["riverrun alerts list", "riverrun alerts list --json"],
     alerts_send: ["riverrun alerts send", "riverrun alerts send --once"],
@@ -172,6 +191,11 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     placebo: [
         "riverrun placebo january.csv.gz",
         "riverrun placebo january.csv.gz --false-alarms '1 per 200 panes' --resample events",
+    ],
+    report: [
+        "riverrun report",
+        "riverrun report --from 7d --out week.html",
+        "riverrun report --from 2026-03-01 --to 2026-04-01 --json",
     ],
     backtest: [
         "riverrun backtest january.csv.gz",
