@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serve.api.bodies import decode, is_ndjson, read_body
+from serve.api.lean import make_lean
 from serve.api.models import BatchAnswer, Prediction
 from serve.api.openapi import batch_bodies, body, problems
 from serve.api.predicting.answer import Answered, answer_one, plain_problem
@@ -76,6 +77,8 @@ def add_predict_routes(app: FastAPI, streams: Streams) -> None:
             raise ProblemError(answer)
         headers = _REPEATED if answer.repeated else None
         return Response(answer.body, media_type="application/json", headers=headers)
+
+    make_lean(app, "predict", predict)
 
     @app.post(
         "/v1/streams/{stream}/predict/batch",
