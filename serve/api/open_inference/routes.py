@@ -94,7 +94,7 @@ def _add_model_routes(app: FastAPI, streams: Streams) -> None:
 
 
 def _add_infer_routes(app: FastAPI, streams: Streams) -> None:
-    responses = failures(400, 404, 408, 409, 413, 415, 422, 503, 504)
+    responses = failures(400, 404, 408, 409, 413, 415, 422, 503)
 
     @app.post(
         _MODEL + "/infer",
