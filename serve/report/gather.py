@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -199,19 +198,3 @@ def _configuration(config: Config, newest: StoredCheckpoint) -> dict[str, Any]:
         "state_digest": newest.status.get("state_digest"),
         "sections": sections,
     }
-
-
-def iso(seconds: float | None) -> str:
-    """Return a time for people, to the minute.
-
-    Examples
-    --------
-    >>> iso(1_357_034_400.5), iso(None)
-    ('2013-01-01 10:00 UTC', '-')
-    """
-    if seconds is None:
-        return "-"
-    try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
-    except (OverflowError, ValueError, OSError):
-        return f"{seconds:g} s"
