@@ -52,7 +52,7 @@ def whole(pipeline: str, log: Log, name: str, events: int) -> tuple[float, float
         spent = time.perf_counter() - started - worker.idle_seconds
         assert worker.line.counts.learned == events
         store.close()
-        return events / spent, worker.commit_seconds / spent
+        return events / spent, worker.telemetry.seconds["checkpoint"] / spent
 
 
 def produce(log: Log, name: str, count: int) -> None:

@@ -233,7 +233,7 @@ def score_batch(
     """
     cells = np.searchsorted(_AGE_LIMITS, np.asarray(ages, dtype=np.float64), side="right")
     cells = np.minimum(cells, len(AGES) - 1)
-    whole = {model: _millionths(values) for model, values in losses.items()}
+    whole = {model: millionths(values) for model, values in losses.items()}
     scores: dict[Key, Score] = {}
     for feature, labels in {"": [""] * len(cells), **(segments or {})}.items():
         names, codes = _coded(labels)
@@ -251,7 +251,8 @@ def score_batch(
     return Performance(scores=scores, delays={name: n for (name, _), n in named if n})
 
 
-def _millionths(losses: Sequence[float] | FloatArray) -> IntArray:
+def millionths(losses: Sequence[float] | FloatArray) -> IntArray:
+    """Give losses as whole millionths, bounded by a thousand million."""
     x = np.nan_to_num(np.asarray(losses, np.float64), nan=LOSS_MAX, posinf=LOSS_MAX)
     return np.rint(np.clip(x, -LOSS_MAX, LOSS_MAX) * UNIT).astype(np.int64)
 

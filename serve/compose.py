@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,8 @@ class Secrets:
         For the header ``Authorization``.
     webhook_secret
         Key that what is posted to the webhook is signed with.
+    api_keys
+        API keys by role.
     """
 
     signing: bytes | None = None
@@ -49,6 +51,7 @@ class Secrets:
     webhook_token: str | None = None
     webhook_secret: bytes | None = None
     alertmanager_token: str | None = None
+    api_keys: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return "Secrets(hidden)"
@@ -59,7 +62,8 @@ def read_secrets(environ: Mapping[str, str]) -> Secrets:
 
     ``RIVERRUN_SECRET`` or ``RIVERRUN_SECRET_FILE``, and in the same way
     ``RIVERRUN_KAFKA_USERNAME``, ``RIVERRUN_KAFKA_PASSWORD``, ``RIVERRUN_ALERTS_WEBHOOK_TOKEN``,
-    ``RIVERRUN_ALERTS_WEBHOOK_SECRET`` and ``RIVERRUN_ALERTS_ALERTMANAGER_TOKEN``.
+    ``RIVERRUN_ALERTS_WEBHOOK_SECRET`` and ``RIVERRUN_ALERTS_ALERTMANAGER_TOKEN``; and API keys:
+    ``RIVERRUN_API_VIEWER_KEY``, ``RIVERRUN_API_PREDICTOR_KEY``, ``RIVERRUN_API_OPERATOR_KEY``.
 
     Raises
     ------
@@ -68,6 +72,11 @@ def read_secrets(environ: Mapping[str, str]) -> Secrets:
     """
     signing = _secret(environ, "RIVERRUN_SECRET")
     webhook_signing = _secret(environ, "RIVERRUN_ALERTS_WEBHOOK_SECRET")
+    api_keys = {
+        role: key
+        for role in ("viewer", "predictor", "operator")
+        if (key := _secret(environ, f"RIVERRUN_API_{role.upper()}_KEY")) is not None
+    }
     return Secrets(
         None if signing is None else signing.encode(),
         _secret(environ, "RIVERRUN_KAFKA_USERNAME"),
@@ -75,6 +84,7 @@ def read_secrets(environ: Mapping[str, str]) -> Secrets:
         _secret(environ, "RIVERRUN_ALERTS_WEBHOOK_TOKEN"),
         None if webhook_signing is None else webhook_signing.encode(),
         _secret(environ, "RIVERRUN_ALERTS_ALERTMANAGER_TOKEN"),
+        api_keys,
     )
 
 

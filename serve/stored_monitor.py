@@ -8,10 +8,13 @@ from monitor.arrays import IntArray
 from monitor.errors import DamagedError
 from monitor.panes import Pane
 from monitor.performance import Performance
+from monitor.schema import Schema
+from monitor.schema_text import schema_from_toml
 from stream.checkpoint import VIEW_PART
 from stream.errors import CheckpointDamagedError
 from stream.storage.history import StoredPane
 from stream.storage.store import Store, StoredCheckpoint
+from stream.watching.beside import Beside
 from stream.watching.pane_row import unpack_scores
 from stream.watching.summary import View
 
@@ -42,8 +45,10 @@ def pane_of(stored: StoredPane, cells: int | None = None) -> Pane:
     return pane
 
 
-def scores_of(stored: StoredPane) -> tuple[Performance, IntArray]:
-    """Return a stored pane's performance, and its confidences; see ``pane_row.unpack_scores``.
+def scores_of(stored: StoredPane) -> tuple[Performance, IntArray, Beside]:
+    """Return a stored pane's performance, confidences and losses beside the frozen model.
+
+    See ``pane_row.unpack_scores``.
 
     Raises
     ------
@@ -53,6 +58,36 @@ def scores_of(stored: StoredPane) -> tuple[Performance, IntArray]:
         return unpack_scores(stored.row.scores)
     except ValueError as error:
         raise CheckpointDamagedError(f"pane {stored.row.index}: {error}") from None
+
+
+class _SchemaOnly(msgspec.Struct):
+    schema: str | None
+
+
+def read_schema(
+    store: Store, stored: StoredCheckpoint, known: str | None
+) -> tuple[str, Schema | None] | None:
+    """Return a checkpoint's schema as text and as a value; None where it has none.
+
+    Parameters
+    ----------
+    store
+        Which holds it.
+    stored
+        The checkpoint.
+    known
+        Text that was read before: where it is the same there is no value beside it. It goes on
+        where the checkpoint was replaced just now.
+
+    Raises
+    ------
+    CheckpointDamagedError, StoreUnreachableError
+    """
+    part = store.load_part(stored, VIEW_PART)
+    text = known if part is None else msgspec.json.decode(part, type=_SchemaOnly).schema
+    if text is None:
+        return None
+    return text, None if text == known else schema_from_toml(text)
 
 
 def read_view(store: Store) -> tuple[StoredCheckpoint | None, View | None]:

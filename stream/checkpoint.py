@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from stream.lifecycle.run import KeptModel, RunChange
+from stream.opinions import Conflict
+from stream.recent import RecentWrite
 from stream.watching.pane_row import PaneRow
 
-FORMAT = 2
+FORMAT = 3
 """Rises when a checkpoint of this code cannot be read by the code before, or the other way."""
 
 MODEL_PART = "model"
@@ -17,6 +19,7 @@ STATE_PART = "state"
 WATCH_PART = "watch"
 VIEW_PART = "view"
 LIFECYCLE_PART = "lifecycle"
+WANTED_PART = "wanted"
 
 Chunks = Mapping[str, Sequence[tuple[int, bytes]]]
 """By kind: numbers and bytes of the chunks, oldest first."""
@@ -48,6 +51,10 @@ class Snapshot(msgspec.Struct, frozen=True):
         The monitor's reference, where it is another than at the last checkpoint.
     run_changes, models
         What happened to retraining runs, and models to keep, since the last checkpoint.
+    conflicts
+        Labels that contradict others, since the last checkpoint.
+    recent
+        What came lately, for people who look; None where nobody collects it.
     """
 
     offsets: dict[str, int]
@@ -58,3 +65,12 @@ class Snapshot(msgspec.Struct, frozen=True):
     reference: bytes | None = None
     run_changes: Sequence[RunChange] = ()
     models: Sequence[KeptModel] = ()
+    conflicts: Sequence[Conflict] = ()
+    recent: RecentWrite | None = None
+
+    def why(self, otherwise: str) -> str:
+        """Return why its version exists: the last change that put it in place, or what is given."""
+        for change in reversed(self.run_changes):
+            if change.detail.get("now") == self.version:
+                return change.sentence
+        return otherwise

@@ -9,17 +9,18 @@ from pydantic import model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from monitor.errors import ConfigError as MonitorConfigError
+from stream.api_sections import ApiSection, OidcSection
 from stream.errors import ConfigError, Problem
 from stream.lifecycle.schedule import next_due
 from stream.sections import (
     DEFAULT_METRICS,
-    ApiSection,
     CheckpointSection,
     DeadLettersSection,
     EventSection,
     LabelsSection,
     ModelSection,
     MonitorSection,
+    PredictionsSection,
     RetrainSection,
     StreamSection,
     TopicsSection,
@@ -57,9 +58,11 @@ class Config(BaseSettings):
     labels: LabelsSection = LabelsSection()
     dead_letters: DeadLettersSection = DeadLettersSection()
     checkpoint: CheckpointSection = CheckpointSection()
+    predictions: PredictionsSection = PredictionsSection()
     monitor: MonitorSection = MonitorSection()
     retrain: RetrainSection = RetrainSection()
     api: ApiSection = ApiSection()
+    oidc: OidcSection = OidcSection()
     alerts: AlertsSection = AlertsSection()
     mlflow: MlflowSection = MlflowSection()
     canvas: CanvasSection = CanvasSection()
@@ -151,7 +154,20 @@ def _conflicts(config: Config) -> list[Problem]:
         problems.append(
             Problem("checkpoint.min_interval", "more than max_interval", "make it smaller")
         )
-    return problems + _monitor_conflicts(config) + _retrain_conflicts(config)
+    return [
+        *problems,
+        *_monitor_conflicts(config),
+        *_retrain_conflicts(config),
+        *_api_conflicts(config),
+    ]
+
+
+def _api_conflicts(config: Config) -> list[Problem]:
+    api = config.api
+    if (api.tls_cert is None) != (api.tls_key is None):
+        missing = "tls_key" if api.tls_key is None else "tls_cert"
+        return [Problem(f"api.{missing}", "nothing", "certificate and key belong together")]
+    return []
 
 
 def _retrain_conflicts(config: Config) -> list[Problem]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from stream.labels import Label
+
 
 class Counts(msgspec.Struct):
     """Counters of one shard. They add up, and a test holds them to it.
@@ -58,3 +60,12 @@ class Counts(msgspec.Struct):
     conflicting: int = 0
     expired: int = 0
     evicted: int = 0
+
+    def again(self, known: Label | None, label: Label) -> None:
+        """Count a label that came again; ``known`` is the first, None where it was given up."""
+        if known is None:
+            self.late += 1
+        elif known == label:
+            self.duplicate += 1
+        else:
+            self.conflicting += 1

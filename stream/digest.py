@@ -49,6 +49,10 @@ def state_digest(
         "counts": msgspec.structs.asdict(line.counts),
         "reasons": dict(line.reasons),
         "scores": line.scores.summary() if scores is None else scores,
+        "since": line.scores.since(),
+        "frozen": None
+        if line.frozen is None
+        else [line.frozen.known(), *line.scores.beside_frozen()],
         "offsets": {str(place): offset for place, offset in line.offsets.items()},
         "watermark": line.watermark,
         "version": line.version,

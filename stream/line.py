@@ -18,11 +18,13 @@ from stream.config import Config
 from stream.counts import Counts
 from stream.dead_letter_limit import over_the_limit
 from stream.events import Decoder, Event, Features, LabelMessage, Rejected, Served
+from stream.frozen import Frozen, freeze_first
 from stream.labels import Label, LabelReader
 from stream.learner import MAX_CLASSES, Learner, Prediction, model_error
 from stream.lifecycle.lifecycle import Lifecycle
 from stream.lifecycle.live import close_segment
 from stream.lifecycle.shadow import CHAMPION
+from stream.opinions import Opinions
 from stream.records import Offsets, Record, TopicPartition
 from stream.scores import Scores
 from stream.settled import Settled
@@ -67,6 +69,8 @@ class Line:
         Challengers and decisions; None where nothing is retrained.
     promotions
         How often another model took the champion's place.
+    frozen
+        The serving model as it was when it was promoted; None where it is not wanted.
     """
 
     def __init__(
@@ -91,11 +95,13 @@ class Line:
         self.recent: deque[bool] = deque(maxlen=config.dead_letters.window)
         self.pending: Waiting[Pending] = Waiting(config.labels.max_pending, config.labels.max_delay)
         self.early: Waiting[EarlyLabel] = Waiting(_MAX_EARLY, config.labels.max_delay)
-        self.settled = Settled(config.event.dedup_window)
+        self.settled: Settled[Label | None] = Settled(config.event.dedup_window)
+        self.opinions = Opinions(config)
         self.arrivals = 0
         self._decoder = Decoder(config.event, LabelReader(config.model.task, config.model.classes))
         self._labels_topic = config.labels_topic
         self.promotions = 0
+        self.frozen: Frozen | None = None
         self._paused = False
         self._shadowed: Lifecycle | None = None
         self.pipelines = dict(pipelines or {})
@@ -156,18 +162,16 @@ class Line:
         learned_offset = self.learned_offset
         for record, found in zip(records, decoded, strict=True):
             if record.topic == self._labels_topic:
-                rejected = self._label(found)
+                rejected = self._label(found, record.timestamp)
             else:
                 rejected = self._event(record, found, verdicts, learned_offset, now, step)
-            if rejected is None:
-                self.recent.append(False)
-            else:
-                self._reject(record, rejected, step)
+            self.recent.append(rejected is not None)
             place = TopicPartition(record.topic, record.partition)
             before = self.offsets.get(place, 0)
             self.offsets[place] = record.offset + 1
             learned_offset += record.offset + 1 - before
             if rejected is not None:
+                self._reject(record, rejected, step)
                 limit = self.config.dead_letters
                 step.halt = over_the_limit(limit, self.recent, self.reasons, rejected)
                 if step.halt is not None:
@@ -176,6 +180,7 @@ class Line:
             findings = self.watch.close(self.offsets)
             step.findings += [(record, finding) for finding in findings]
             close_segment(self, findings)
+            freeze_first(self, findings)
 
     def _event(
         self,
@@ -226,10 +231,14 @@ class Line:
                 latency_ms=max(0, now - record.timestamp),
             )
         )
-        said = Said(served.prediction, self.baselines.predict(), shadows)
-        rejected = self._wait_or_settle(record, event, said)
+        rejected = self._wait_or_settle(record, event, self._said(event, served, shadows))
         self._advance(event.time)
         return rejected
+
+    def _said(self, event: Event, served: Served, others: dict[str, Prediction] | None) -> Said:
+        if self.frozen is not None:
+            others = self.frozen.predict(event.id, event.features, others)
+        return Said(served.prediction, self.baselines.predict(), others)
 
     def _predict(
         self, event: Event, learned_offset: int, shadows: dict[str, Prediction] | None
@@ -245,59 +254,59 @@ class Line:
 
     def _wait_or_settle(self, record: Record, event: Event, said: Said) -> Rejected | None:
         label = event.label
-        rejected = None
-        if self.learner.learns_without_label:
-            rejected = self._learn(event.features, None)
+        rejected = self._learn(event.features, None) if self.learner.learns_without_label else None
         if (early := self.early.pop(event.id)) is not None:
             if label is None:
                 label = early.label
                 self.counts.early += 1
             else:
-                self._count_again(label, early.label)
+                self.opinions.early(self.counts, label, event.id, early.label)
         if label is not None:
-            settled = self._settle(event.id, label, said, event.features, event.time)
-            return settled or rejected
+            return self._settle(event.id, label, said, event.features, event.time, True) or rejected
         self.arrivals += 1
-        self.pending.add(
-            Pending(event.id, self.arrivals, event.time, 0, record.value or b"", *said)
-        )
+        waits = Pending(event.id, self.arrivals, event.time, 0, record.value or b"", *said)
+        self.pending.add(waits)
         if (evicted := self.pending.evict()) is not None:
             self.counts.evicted += 1
             self.settled.add(evicted.id, None)
         return rejected
 
-    def _label(self, message: Decoded) -> Rejected | None:
+    def _label(self, message: Decoded, at: int) -> Rejected | None:
         self.counts.label_messages += 1
         if not isinstance(message, LabelMessage):
             return cast("Rejected", message)
         key, label = message.id, message.label
         if (pending := self.pending.pop(key)) is not None:
+            self.opinions.first(message, at)
             features = self._decoder.features_of(pending.value)
             said = Said(pending.prediction, pending.baselines, pending.shadows)
-            return self._settle(key, label, said, features, pending.time)
+            is_of_now = pending.seq > self.scores.promoted_after
+            return self._settle(key, label, said, features, pending.time, is_of_now)
         if key in self.settled:
-            self._count_again(self.settled.label(key), label)
+            self.opinions.again(self.counts, self.settled.label(key), message, at)
         elif (early := self.early.get(key)) is not None:
-            self._count_again(early.label, label)
+            self.opinions.again(self.counts, early.label, message, at)
         else:
+            self.opinions.first(message, at)
             self._keep_early(key, label)
         return None
 
     def _settle(
-        self, key: str, label: Label, said: Said, features: Features, time: int
+        self, key: str, label: Label, said: Said, features: Features, time: int, is_of_now: bool
     ) -> Rejected | None:
-        """Score a prediction by its label, and learn from the event; ``time`` is the event's."""
+        """Score a prediction, of before the last promotion or since, and learn from the event."""
         self.counts.matched += 1
         self.settled.add(key, label)
         if self.learner.is_one_class_too_many(label):
             return Rejected(
                 "check", "too_many_classes", f"{label!r} is class number {MAX_CLASSES + 1}"
             )
-        self.scores.update(label, said.prediction, said.baselines)
+        frozen = self.frozen.said(said.shadows) if self.frozen and is_of_now else None
+        self.scores.update(label, *said[:2], is_of_now=is_of_now, frozen=frozen)
         self.baselines.learn(label)
         if self.watch is not None:
             now = self.watermark or time
-            row = (features, label, said.prediction, said.baselines, time, max(0, now - time))
+            row = (features, label, *said[:2], time, max(0, now - time), frozen)
             self.watch.labelled.append(row)
         if self._shadowed is not None:
             self._shadowed.labelled(label, said.shadows, features)
@@ -335,16 +344,7 @@ class Line:
         if self.early.evict() is not None:
             self.counts.orphaned += 1
 
-    def _count_again(self, known: Label | None, label: Label) -> None:
-        if known is None:
-            self.counts.late += 1
-        elif known == label:
-            self.counts.duplicate += 1
-        else:
-            self.counts.conflicting += 1
-
     def _reject(self, record: Record, rejected: Rejected, step: Step) -> None:
         self.counts.dead_lettered += 1
         self.reasons[f"{rejected.stage}/{rejected.kind}"] += 1
-        self.recent.append(True)
         step.dead_letters.append(DeadLetter(record, rejected))

@@ -8,7 +8,13 @@ from stream.config import Config
 from stream.errors import RecordTooLargeError
 from stream.log import Sink
 from stream.records import Record, TopicPartition
-from stream.step import Step, dead_letter_record, prediction_record, shortened
+from stream.step import (
+    PredictionRow,
+    Step,
+    dead_letter_record,
+    prediction_record,
+    shortened,
+)
 
 
 class Publisher:
@@ -31,21 +37,23 @@ class Publisher:
         self._config = config
         self._silent_until = silent_until
 
-    def publish(self, step: Step) -> None:
+    def publish(self, step: Step) -> list[PredictionRow]:
         """Hand over predictions, and wait until each dead letter is on the log.
+
+        Returns
+        -------
+        list
+            The predictions that are new.
 
         Raises
         ------
         LogError
         """
         config = self._config
-        predictions = [
-            prediction_record(row, config.predictions_topic, config.model.task)
-            for row in step.predictions
-            if self.is_new(row.record)
-        ]
-        if predictions:
-            self._sink.append(predictions)
+        new = [row for row in step.predictions if self.is_new(row.record)]
+        if new:
+            topic, task = config.predictions_topic, config.model.task
+            self._sink.append([prediction_record(row, topic, task) for row in new])
         for letter in step.dead_letters:
             if self.is_new(letter.record):
                 record = dead_letter_record(letter, config.dead_letters_topic)
@@ -53,6 +61,7 @@ class Publisher:
                     self._sink.append([record]).offsets()
                 except RecordTooLargeError:
                     self._sink.append([shortened(record)]).offsets()
+        return new
 
     def flush(self) -> None:
         """Wait until all of it is durable: only then may offsets be committed."""

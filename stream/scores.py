@@ -1,34 +1,43 @@
 """Progressive scores: the prediction that was given when the event came, scored by its label.
 
 Prequential evaluation with real delays (Gama, Sebastiao and Rodrigues, "On evaluating stream
-learning algorithms", Machine Learning 90, 2013), over the whole stream and over the last
-labels, always beside the baselines on the same events.
+learning algorithms", Machine Learning 90, 2013), over the whole stream, since the model that
+serves was promoted, and over the last labels, always beside the baselines on the same events.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from copy import deepcopy
-from math import isfinite
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 from stream.baselines import baseline_names
 from stream.labels import Label
-from stream.learner import Prediction, decide
+from stream.learner import Prediction
 from stream.sections import Task
+from stream.tally import Tally
 
 Said = tuple[Label | None, Label | None]
 """What the two baselines said."""
 
+Values = dict[str, float | None]
+"""By metric; None where it is not defined yet."""
+
+MODEL, FROZEN = "model", "frozen"
+
+
+class Scored(NamedTuple):
+    """A label, and what had been said of its event; ``frozen`` is None where it was not asked."""
+
+    label: Label
+    prediction: Prediction
+    said: Said
+    frozen: Prediction
+
 
 class Scores:
     """The metrics of one stream.
-
-    A baseline of a classification task says one of few labels, so counts of (label, said) pairs
-    hold all of it, and its metrics are computed when somebody looks. The rolling scores are
-    computed from the last pairs in the same way. Only the model's whole-stream metrics, and a
-    numeric baseline's, are updated event by event.
 
     Parameters
     ----------
@@ -38,6 +47,14 @@ class Scores:
         What they measure.
     window
         How many of the last labels the rolling scores cover.
+
+    Attributes
+    ----------
+    scored, unscored
+        Labels that met a prediction, and those that met an event the model had said nothing of.
+    promoted_time, promoted_after
+        Event time in milliseconds of the last promotion, None before any; and the number of
+        arrival of the last prediction before it.
 
     Examples
     --------
@@ -51,31 +68,77 @@ class Scores:
 
     def __init__(self, metrics: dict[str, Any], task: Task, window: int) -> None:
         self.task = task
-        self.scored = 0
         self.unscored = 0
+        self.promoted_time: int | None = None
+        self.promoted_after = 0
         self._empty = deepcopy(metrics)
-        self._model = deepcopy(metrics)
-        self._numeric = [deepcopy(metrics) for _ in range(2)] if task == "regression" else []
-        self._pairs: list[dict[tuple[Label, Label], int]] = [{} for _ in range(2)]
-        self._window: deque[tuple[Label, Prediction, Said]] = deque(maxlen=window)
+        self._names = (MODEL, *baseline_names(task))
+        self._before = self._tallies()
+        self._since = self._tallies()
+        self._whole = self._tallies(Tally(metrics, task).others)
+        self._beside = self._pair()
+        self._window: deque[Scored] = deque(maxlen=window)
 
-    def update(self, label: Label, prediction: Prediction, said: Said) -> None:
-        """Score one prediction, and what the baselines said at its time."""
+    @property
+    def scored(self) -> int:
+        """How many labels met a prediction."""
+        return self._before[0].scored + self._since[0].scored
+
+    def update(
+        self,
+        label: Label,
+        prediction: Prediction,
+        said: Said,
+        *,
+        is_of_now: bool = True,
+        frozen: Prediction = None,
+    ) -> None:
+        """Score one prediction.
+
+        Parameters
+        ----------
+        label
+            Its label.
+        prediction
+            As it was given; None is counted, and not scored.
+        said
+            What the baselines said at its time.
+        is_of_now
+            Whether it was made since the promotion of the model that serves.
+        frozen
+            What that model would say had it learned nothing since; None where it was not asked.
+        """
         if prediction is None:
             self.unscored += 1
             return
-        self.scored += 1
-        _update(self._model, self.task, label, prediction)
-        if self._numeric:
-            for metrics, answer in zip(self._numeric, said, strict=True):
-                if answer is not None:
-                    _update(metrics, self.task, label, cast("float", answer))
-        else:
-            for pairs, answer in zip(self._pairs, said, strict=True):
-                if answer is not None:
-                    pair = (label, answer)
-                    pairs[pair] = pairs.get(pair, 0) + 1
-        self._window.append((label, prediction, said))
+        answers = (prediction, *said)
+        _add(self._since if is_of_now else self._before, label, answers)
+        if self._whole:
+            _add(self._whole, label, answers)
+        if frozen is not None:
+            _add(self._beside, label, (prediction, frozen))
+        self._window.append(Scored(label, prediction, said, frozen))
+
+    def promoted(self, time: int, after: int) -> None:
+        """Take note that another model serves: the scores since then begin.
+
+        Parameters
+        ----------
+        time
+            Event time in milliseconds.
+        after
+            Number of arrival of the last prediction before it.
+        """
+        self.promoted_time, self.promoted_after = time, after
+        self._before = [old + new for old, new in zip(self._before, self._since, strict=True)]
+        self._since = self._tallies()
+
+    def freeze(self) -> None:
+        """Take note that a model was frozen; those before it are compared with no more."""
+        self._beside = self._pair()
+        self._window = deque(
+            (row._replace(frozen=None) for row in self._window), maxlen=self._window.maxlen
+        )
 
     def fresh_metrics(self) -> dict[str, Any]:
         """Return the metrics as they were before the first update."""
@@ -83,83 +146,72 @@ class Scores:
 
     def recent(self) -> list[tuple[Label, Prediction]]:
         """Return the last labels and predictions, oldest first."""
-        return [(label, prediction) for label, prediction, _ in self._window]
+        return [(row.label, row.prediction) for row in self._window]
 
     def resize(self, window: int) -> None:
         """Change the number of labels that the rolling scores cover."""
         if window != self._window.maxlen:
             self._window = deque(self._window, maxlen=window)
 
-    def summary(self) -> dict[str, dict[str, float | None]]:
+    def summary(self) -> dict[str, Values]:
         """Return every metric over the whole stream, of the model and of each baseline."""
-        result = {"model": _values(self._model)}
-        for index, name in enumerate(baseline_names(self.task)):
-            metrics = self._numeric[index] if self._numeric else self._from_pairs(index)
-            result[name] = _values(metrics)
-        return result
+        whole = [old + new for old, new in zip(self._before, self._since, strict=True)]
+        found = self._named(whole)
+        for name, tally in zip(self._names, self._whole, strict=False):
+            found[name] |= tally.values()
+        return found
 
-    def rolling(self) -> dict[str, dict[str, float | None]]:
+    def since(self) -> tuple[int, dict[str, Values]]:
+        """Return how many labels there are since the promotion, and every metric of them."""
+        return self._since[0].scored, self._named(self._since)
+
+    def rolling(self) -> dict[str, Values]:
         """Return every metric over the last labels. Costs one update for each of them."""
-        result = {"model": _values(self._replay((row[0], row[1]) for row in self._window))}
-        for index, name in enumerate(baseline_names(self.task)):
-            said = [(row[0], row[2][index]) for row in self._window]
-            result[name] = _values(
-                self._replay((label, _as_prediction(self.task, answer)) for label, answer in said)
-            )
-        return result
+        tallies = self._tallies()
+        for row in self._window:
+            _add(tallies, row.label, (row.prediction, *row.said))
+        return self._named(tallies)
 
-    def _replay(self, rows: Iterable[tuple[Label, Prediction]]) -> dict[str, Any]:
-        metrics = self.fresh_metrics()
-        for label, prediction in rows:
-            if prediction is not None:
-                _update(metrics, self.task, label, prediction)
-        return metrics
+    def beside_frozen(self) -> tuple[int, dict[str, Values]]:
+        """Return every metric since the promotion where the frozen model was asked, of both.
 
-    def _from_pairs(self, index: int) -> dict[str, Any]:
-        metrics = self.fresh_metrics()
-        for (label, answer), count in self._pairs[index].items():
-            _update(metrics, self.task, label, _as_prediction(self.task, answer), count)
-        return metrics
+        Returns
+        -------
+        tuple
+            How many labels that were; and the values of ``model`` and ``frozen``.
+        """
+        return _of_pair(self._beside)
 
+    def rolling_beside_frozen(self) -> tuple[int, dict[str, Values]]:
+        """Return the same of the last labels."""
+        pair = self._pair()
+        for row in self._window:
+            if row.frozen is not None:
+                _add(pair, row.label, (row.prediction, row.frozen))
+        return _of_pair(pair)
 
-def _as_prediction(task: Task, answer: Label | None) -> Prediction:
-    """Return a baseline's answer in the form of a prediction, certain of itself."""
-    if answer is None:
-        return None
-    if task in ("binary", "anomaly"):
-        return float(answer)
-    if task == "multiclass":
-        return {str(answer): 1.0}
-    return answer
+    def _tallies(self, metrics: dict[str, Any] | None = None) -> list[Tally]:
+        """Return new ones of the model and the baselines; none where there are no ``metrics``."""
+        if metrics == {}:
+            return []
+        metrics = metrics or self._empty
+        certain = self.task != "regression"
+        baselines = [Tally(metrics, self.task, certain=certain) for _ in self._names[1:]]
+        return [Tally(metrics, self.task), *baselines]
 
+    def _pair(self) -> list[Tally]:
+        return [Tally(self._empty, self.task) for _ in (MODEL, FROZEN)]
 
-def _update(
-    metrics: dict[str, Any], task: Task, label: Label, prediction: Prediction, weight: int = 1
-) -> None:
-    for metric in metrics.values():
-        said: object = prediction
-        if task == "binary":
-            positive = cast("float", prediction)
-            said = (
-                positive > 0.5 if metric.requires_labels else {True: positive, False: 1 - positive}
-            )
-        elif task == "multiclass":
-            label = str(label)
-            said = decide(task, prediction) if metric.requires_labels else prediction
-        if weight == 1:
-            metric.update(label, said)
-        else:
-            metric.update(label, said, weight)
+    def _named(self, tallies: Sequence[Tally]) -> dict[str, Values]:
+        return {name: tally.values() for name, tally in zip(self._names, tallies, strict=True)}
 
 
-def _values(metrics: dict[str, Any]) -> dict[str, float | None]:
-    """Return each metric's value; None where it is not defined yet."""
-    return {name: _value(metric) for name, metric in metrics.items()}
+def _add(tallies: Sequence[Tally], label: Label, answers: Sequence[Prediction]) -> None:
+    for tally, answer in zip(tallies, answers, strict=True):
+        if answer is not None:
+            tally.update(label, answer)
 
 
-def _value(metric: Any) -> float | None:
-    try:
-        value = float(metric.get())
-    except (ZeroDivisionError, ValueError, NotImplementedError):
-        return None
-    return value if isfinite(value) else None
+def _of_pair(pair: Sequence[Tally]) -> tuple[int, dict[str, Values]]:
+    model, frozen = pair
+    return model.scored, {MODEL: model.values(), FROZEN: frozen.values()}

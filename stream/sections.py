@@ -138,6 +138,12 @@ class LabelsSection(Section):
     max_pending: int = Field(
         1_000_000, ge=1, description="the oldest predictions beyond it are given up, and counted"
     )
+    wanted_budget: int = Field(
+        100,
+        ge=0,
+        le=1_000,
+        description="most uncertain predictions that people are asked to label; 0: none",
+    )
 
 
 class DeadLettersSection(Section):
@@ -156,6 +162,22 @@ class CheckpointSection(Section):
     min_interval: Duration = Field(500, description="never more often than this")
     max_interval: Duration = Field(30_000, description="never less often than this")
     keep: int = Field(3, ge=2, le=100, description="checkpoints kept")
+
+
+class PredictionsSection(Section):
+    """``[predictions]``: what the store keeps of the inference log, for people who look."""
+
+    keep: int = Field(
+        10_000,
+        ge=0,
+        le=100_000,
+        description="newest predictions in the store, with their events and labels; 0: none",
+    )
+    precomputed: int = Field(
+        1_000_000,
+        ge=1,
+        description="results of 'riverrun score' that are kept; the oldest beyond it are forgotten",
+    )
 
 
 class MonitorSection(Section):
@@ -183,6 +205,12 @@ class MonitorSection(Section):
         max_length=20,
         description="features whose segments performance is kept for; default: the first five "
         "with at most 20 categories",
+    )
+    frozen_every: int = Field(
+        10,
+        ge=0,
+        description="the model as it was when it was promoted predicts one event in so many, as a "
+        "baseline; 0 for none",
     )
     min_values: int = Field(100, description="fewer values in a span are INSUFFICIENT")
     false_alarms: str = Field(
@@ -255,16 +283,4 @@ class RetrainSection(Section):
     )
     max_loss: float | None = Field(
         None, gt=0, description="mean loss above which no model is promoted"
-    )
-
-
-class ApiSection(Section):
-    """``[api]``: where the API listens and what it accepts."""
-
-    host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(8000, ge=0, le=65_535, description="0 picks a free one")
-    max_body_bytes: int = Field(1_048_576, ge=1_024, description="larger bodies are refused")
-    max_batch: int = Field(1_000, ge=1, description="events in one batch request")
-    queue: int = Field(
-        10_000, ge=1, description="served predictions waiting to be logged; then shed, and counted"
     )

@@ -57,10 +57,36 @@ def status_of(
         "scored": line.scores.scored,
         "unscored": line.scores.unscored,
         "rolling": {"window": line.config.model.window, "scores": rolling},
+        "since_promotion": _since_promotion(line),
+        "frozen": _frozen(line),
         "monitor": None if line.watch is None else summary_of(line.watch),
         "retrain": None if line.lifecycle is None else lifecycle_summary(line.lifecycle),
         "offsets": {str(place): offset for place, offset in line.offsets.items()},
         "learned_offset": line.learned_offset,
         "watermark": line.watermark,
         "state_digest": state_digest(line, scores, watch),
+    }
+
+
+def _since_promotion(line: Line) -> dict[str, Any]:
+    """Return the scores of predictions since the promotion; without one, since the beginning."""
+    scored, scores = line.scores.since()
+    time = line.scores.promoted_time
+    return {"version": line.version, "time": time, "scored": scored, "scores": scores}
+
+
+def _frozen(line: Line) -> dict[str, Any] | None:
+    """Return what learning on is worth: the model beside itself as it was when it was promoted."""
+    frozen = line.frozen
+    if frozen is None:
+        return None
+    scored, scores = line.scores.beside_frozen()
+    last, rolling = line.scores.rolling_beside_frozen()
+    return {
+        **frozen.known(),
+        "every": frozen.every,
+        "scored": scored,
+        "scores": scores,
+        "rolling": {"scored": last, "scores": rolling},
+        "mean_loss": None if line.watch is None else line.watch.performances.beside.means(),
     }

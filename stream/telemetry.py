@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from stream.clock import Clock
+
 STAGES = ("poll", "handle", "publish", "checkpoint")
 """Waiting for records; decoding, predicting, learning, watching; handing predictions and dead
 letters over; making all of it durable."""
@@ -20,32 +22,52 @@ class Telemetry:
 
     Parameters
     ----------
-    started_at
-        Seconds since the epoch.
+    clock
+        Measures them.
+
+    Attributes
+    ----------
+    seconds
+        By stage.
 
     Examples
     --------
-    >>> telemetry = Telemetry(started_at=0.0)
-    >>> telemetry.spent("poll", 0.25); telemetry.spent("poll", 0.5)
-    >>> telemetry.told()["stages"]["poll"]
-    0.75
+    >>> from stream.clock import SystemClock
+    >>> telemetry = Telemetry(SystemClock())
+    >>> telemetry.begin()
+    >>> waited = telemetry.lap("poll")
+    >>> telemetry.seconds["poll"] == waited
+    True
     """
 
-    def __init__(self, started_at: float) -> None:
-        self._started_at = started_at
-        self._seconds = dict.fromkeys(STAGES, 0.0)
+    def __init__(self, clock: Clock) -> None:
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+        self._clock = clock
+        self._started_at = clock.now()
+        self._since = clock.monotonic()
         self._checkpoints = 0
+
+    def begin(self) -> None:
+        """Begin to measure the next stage."""
+        self._since = self._clock.monotonic()
+
+    def lap(self, stage: str) -> float:
+        """Add the time since the last lap, or the beginning, to a stage; return it."""
+        now = self._clock.monotonic()
+        took, self._since = now - self._since, now
+        self.spent(stage, took)
+        return took
 
     def spent(self, stage: str, seconds: float) -> None:
         """Add time that a stage took."""
-        self._seconds[stage] += seconds
+        self.seconds[stage] += seconds
         self._checkpoints += stage == "checkpoint"
 
     def told(self) -> dict[str, Any]:
         """Return all of it as plain data; counters begin anew with each process."""
         return {
             "started_at": self._started_at,
-            "stages": {stage: round(seconds, 4) for stage, seconds in self._seconds.items()},
+            "stages": {stage: round(seconds, 4) for stage, seconds in self.seconds.items()},
             "checkpoints": self._checkpoints,
             "memory_bytes": memory_bytes(),
         }

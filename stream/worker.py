@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import msgspec
 import structlog
 
 from stream.cadence import Cadence
@@ -15,12 +16,14 @@ from stream.checkpoint import WATCH_PART, Snapshot
 from stream.clock import Clock
 from stream.config import Config
 from stream.errors import ConfigError, HaltedError
+from stream.lag import Lag
 from stream.lifecycle.live import request
 from stream.lifecycle.run import Request
 from stream.line import Line
 from stream.log import Log, Sink, Source
 from stream.people import People
 from stream.publisher import Publisher
+from stream.recent import groups_of
 from stream.records import Record
 from stream.recovery import Recovery
 from stream.schema_file import SchemaFile
@@ -61,8 +64,8 @@ class Worker:
 
     Attributes
     ----------
-    idle_seconds, commit_seconds
-        Spent so far in polls that found nothing, and in checkpoints.
+    idle_seconds, telemetry
+        Spent so far in polls that found nothing; and time by stage.
 
     Notes
     -----
@@ -93,13 +96,13 @@ class Worker:
         self._rolling_at = float("-inf")
         self._rolling_of = 0
         self._idle = False
+        self._lag = Lag(source)
         self._news: list[tuple[str, dict[str, Any]]] = []
         self._schema_file = SchemaFile(config)
         self._schema_at = float("-inf")
         self._batch = _SMALLEST_BATCH
-        self._telemetry = Telemetry(clock.now())
+        self.telemetry = Telemetry(clock)
         self.idle_seconds = 0.0
-        self.commit_seconds = 0.0
 
     def start(self, rebuild: bool = False) -> None:
         """Claim the shard and load its state.
@@ -127,6 +130,9 @@ class Worker:
         self._reason = recovered.reason
         self._silent_until = recovered.silent_until
         self._publisher = Publisher(self._sink, self._config, self._silent_until)
+        rebuilt = bool(recovered.silent_until)
+        seen = None if rebuilt else groups_of(self.line)
+        self._recent = self._store.recent.begin(self._config.predictions.keep, seen)
         self._people = People(self._store, self._config, self._clock)
         self._supervisor: Supervisor | None = None
         if self._make_supervisor is not None and self.line.lifecycle is not None:
@@ -174,13 +180,10 @@ class Worker:
         """
         while not should_stop():
             self._look_for_a_schema()
-            polled = self._clock.monotonic()
+            self.telemetry.begin()
             records = self._source.poll(self._batch, _POLL_SECONDS)
             self._idle = not records
-            waited = self._clock.monotonic() - polled
-            self._telemetry.spent("poll", waited)
-            if self._idle:
-                self.idle_seconds += waited
+            self.idle_seconds += self.telemetry.lap("poll") * self._idle
             if records:
                 self._turn(records)
             self._look_after_runs()
@@ -206,6 +209,8 @@ class Worker:
         started = self._clock.monotonic()
         self._publisher.flush()
         snapshot, changes = take_snapshot(self.line)
+        recent = self._recent.changes(changes["settled"][0], groups_of(self.line))
+        snapshot = msgspec.structs.replace(snapshot, recent=recent)
         number = self._number + 1
         self._store.commit(
             self._claim,
@@ -213,7 +218,7 @@ class Worker:
             snapshot,
             status=self._status(started, snapshot),
             identity=self._identity,
-            reason=self._why(snapshot),
+            reason=snapshot.why(self._reason),
             now=self._clock.now(),
             keep=self._config.checkpoint.keep,
             replace=not self._restored,
@@ -222,6 +227,7 @@ class Worker:
             answers=self._people.answers,
         )
         self._news = []
+        self._recent.committed()
         self._people.answers = {}
         if self._supervisor is not None:
             self._supervisor.after_commit(self.line)
@@ -229,26 +235,17 @@ class Worker:
         mark_committed(self.line, changes, number)
         self._source.commit(self.line.offsets)
         self._cadence.done(started, self._clock.monotonic())
-        self.commit_seconds += self._cadence.took
-        self._telemetry.spent("checkpoint", self._cadence.took)
+        self.telemetry.spent("checkpoint", self._cadence.took)
         _log.debug("checkpoint", number=number, seconds=round(self._cadence.took, 4))
-
-    def _why(self, snapshot: Snapshot) -> str:
-        """Return why a version exists, for its first checkpoint."""
-        for change in reversed(snapshot.run_changes):
-            if change.detail.get("now") == snapshot.version:
-                return change.sentence
-        return self._reason
 
     def _turn(self, records: list[Record]) -> None:
         started = self._clock.monotonic()
         self._store.check_epoch(self._claim)
         step = self.line.handle(records, round(self._clock.now() * 1000))
         self._dirty = True
-        handled = self._clock.monotonic()
-        self._publisher.publish(step)
-        self._telemetry.spent("handle", handled - started)
-        self._telemetry.spent("publish", self._clock.monotonic() - handled)
+        self.telemetry.lap("handle")
+        self._recent.saw(self._publisher.publish(step))
+        self.telemetry.lap("publish")
         self._tell([found for at, found in step.findings if self._publisher.is_new(at)])
         self._fit_batch(len(records), self._clock.monotonic() - started)
         if step.halt is not None:
@@ -305,8 +302,9 @@ class Worker:
             self._rolling, self._rolling_at = self.line.scores.rolling(), now
             self._rolling_of = self.line.scores.scored
         status = status_of(self.line, self._rolling, snapshot.parts.get(WATCH_PART))
-        cost = {"checkpoint_seconds": self._cadence.took, "worker": self._telemetry.told()}
-        return status | cost | {"epoch": self._claim.epoch}
+        lag = self._lag.read(now, is_idle=self._idle)
+        told = {"checkpoint_seconds": self._cadence.took, "epoch": self._claim.epoch, "lag": lag}
+        return status | told | {"worker": self.telemetry.told()}
 
 
 def open_worker(

@@ -9,9 +9,16 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from serve.api.audit.routes import add_audit_routes
+from serve.api.auth.access import Access
+from serve.api.auth.cors import allow_origins
+from serve.api.auth.guard import AccessMetrics, guard
+from serve.api.auth.routes import add_session_routes
 from serve.api.health import add_health_routes
+from serve.api.labels.routes import add_label_routes
 from serve.api.lifecycle.models import add_model_routes
 from serve.api.lifecycle.retrains import add_retrain_routes
+from serve.api.live.routes import add_live_routes
 from serve.api.metrics import HttpMetrics, StreamMetrics
 from serve.api.monitoring.anomalies import add_anomaly_routes
 from serve.api.monitoring.drift import add_drift_routes
@@ -23,16 +30,23 @@ from serve.api.openapi import describe
 from serve.api.predict import add_predict_routes
 from serve.api.problems import add_problem_handlers
 from serve.api.produce import add_produce_routes
+from serve.api.recent.predictions import add_prediction_routes
 from serve.api.request_scope import RequestScope
 from serve.api.served_stream import ServedStream, Streams
 from serve.api.status import add_status_routes
+from stream.api_sections import ApiSection
 from stream.storage.identity import libraries
 
 DRAIN_SECONDS = 5.0
 """How long served predictions may take to be recorded when the application stops."""
 
 
-def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_SECONDS) -> FastAPI:
+def create_app(
+    streams: Sequence[ServedStream],
+    *,
+    access: Access | None = None,
+    drain_seconds: float = DRAIN_SECONDS,
+) -> FastAPI:
     """Return an application that serves some streams.
 
     Its lifespan starts and stops their background work; whoever opened their logs and stores
@@ -42,6 +56,8 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     ----------
     streams
         No two with the same name.
+    access
+        Who may use them; everybody by default, which is for loopback alone.
     drain_seconds
         How long recording may go on when the application stops.
     """
@@ -54,6 +70,7 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
         try:
             yield
         finally:
+            app.state.close_live()
             await asyncio.gather(
                 *(asyncio.to_thread(stream.stop, drain_seconds) for stream in served)
             )
@@ -70,11 +87,15 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     registry = CollectorRegistry()
     registry.register(StreamMetrics(served))
     add_problem_handlers(app)
+    access = access or Access(ApiSection())
+    door = AccessMetrics(registry, access)
+    allow_origins(app, access.settings.cors_origins)
     app.add_middleware(RequestScope, metrics=HttpMetrics(registry))
     add_health_routes(app, served, registry)
     add_status_routes(app, served)
     add_predict_routes(app, served)
     add_produce_routes(app, served)
+    add_prediction_routes(app, served)
     add_schema_routes(app, served)
     add_anomaly_routes(app, served)
     add_drift_routes(app, served)
@@ -83,4 +104,9 @@ def create_app(streams: Sequence[ServedStream], *, drain_seconds: float = DRAIN_
     add_performance_routes(app, served)
     add_model_routes(app, served)
     add_retrain_routes(app, served)
+    app.state.close_live = add_live_routes(app, served)
+    add_label_routes(app, served)
+    add_audit_routes(app, served)
+    add_session_routes(app, access, door)
+    guard(app, access, door)
     return app

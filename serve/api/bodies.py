@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TypeVar
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
-from serve.api.problems import FieldError, ProblemError, problem_of
+from serve.api.problems import FieldError, Problem, ProblemError, problem_of
 
 T = TypeVar("T")
 
@@ -15,7 +16,7 @@ T = TypeVar("T")
 _CLOSE = {"Connection": "close"}
 
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int, milliseconds: int = 30_000) -> bytes:
     """Return the body of a request that says it is JSON.
 
     Parameters
@@ -23,28 +24,53 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     request
         Its stream is consumed.
     max_bytes
-        Checked against Content-Length, and again while chunks come in.
+        Checked against Content-Length, and again while parts come in.
+    milliseconds
+        For all of them to come in.
 
     Raises
     ------
     ProblemError
-        413 too large, 415 not JSON or compressed, 400 not UTF-8.
+        413 too large, 415 not JSON or compressed, 400 not UTF-8, 408 too slow.
+    ClientDisconnect
     """
     _refuse_other_types(request)
     announced = request.headers.get("content-length")
     if announced is not None and announced.isdecimal() and int(announced) > max_bytes:
         raise _too_large(max_bytes)
+    try:
+        async with asyncio.timeout(milliseconds / 1000):
+            body = await _whole(request, max_bytes)
+    except TimeoutError:
+        raise _too_slow(milliseconds) from None
+    if not body.isascii():
+        _refuse_other_encodings(body)
+    return body
+
+
+async def _whole(request: Request, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
+    size, more = 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
         size += len(chunk)
         if size > max_bytes:
             raise _too_large(max_bytes)
         chunks.append(chunk)
-    body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    if not body.isascii():
-        _refuse_other_encodings(body)
-    return body
+        more = message.get("more_body", False)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def is_ndjson(request: Request) -> bool:
+    """Return whether a request says that its body is one JSON value a line, uncompressed."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in ("application/x-ndjson", "application/jsonl", "application/ndjson"):
+        return False
+    _refuse_compressed(request)
+    return True
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
@@ -76,9 +102,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
 
 
 def _refuse_other_types(request: Request) -> None:
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
-        raise _wrong_type(f"content-encoding {encoding[:40]!r} is not read; send it uncompressed")
+    _refuse_compressed(request)
     media_type, _, parameters = request.headers.get("content-type", "").partition(";")
     media_type = media_type.strip().lower()
     is_json = media_type in ("", "application/json") or (
@@ -86,31 +110,51 @@ def _refuse_other_types(request: Request) -> None:
     )
     if not is_json:
         raise _wrong_type(
+            "content-type",
             f"content-type {media_type[:80]!r} is not read; send JSON with the header "
-            "'Content-Type: application/json'"
+            "'Content-Type: application/json'",
         )
     name, _, charset = parameters.strip().lower().partition("=")
     if name == "charset" and charset.strip('"') not in ("utf-8", "utf8", "us-ascii"):
-        raise _wrong_type(f"charset {charset[:40]!r} is not read; send UTF-8")
+        raise _wrong_type("content-type", f"charset {charset[:40]!r} is not read; send UTF-8")
+
+
+def _refuse_compressed(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise _wrong_type(
+            "content-encoding",
+            f"content-encoding {encoding[:40]!r} is not read; send it uncompressed",
+        )
 
 
 def _refuse_other_encodings(body: bytes) -> None:
     try:
         body.decode()
     except UnicodeDecodeError as error:
-        raise ProblemError(
-            problem_of(400, "wrong_encoding", f"byte {error.start} is not UTF-8; send UTF-8")
-        ) from None
+        detail = f"byte {error.start} is not UTF-8; send UTF-8"
+        raise ProblemError(_of_body(400, "wrong_encoding", detail)) from None
 
 
 def _too_large(max_bytes: int) -> ProblemError:
     detail = f"the body is over api.max_body_bytes = {max_bytes:,}; send less at once"
-    return ProblemError(problem_of(413, "too_large", detail), _CLOSE)
+    return ProblemError(_of_body(413, "too_large", detail), _CLOSE)
 
 
-def _wrong_type(detail: str) -> ProblemError:
-    return ProblemError(problem_of(415, "unsupported_media_type", detail), _CLOSE)
+def _too_slow(milliseconds: int) -> ProblemError:
+    detail = f"the body did not come in within api.body_timeout = {milliseconds:,} ms"
+    return ProblemError(_of_body(408, "body_timeout", detail), _CLOSE)
+
+
+def _wrong_type(header: str, detail: str) -> ProblemError:
+    errors = [FieldError(field=f"header.{header}", message=detail)]
+    return ProblemError(problem_of(415, "unsupported_media_type", detail, errors=errors), _CLOSE)
 
 
 def _malformed(reason: str) -> ProblemError:
-    return ProblemError(problem_of(400, "malformed_json", f"the body is not JSON: {reason}"))
+    return ProblemError(_of_body(400, "malformed_json", f"the body is not JSON: {reason}"))
+
+
+def _of_body(status: int, kind: str, detail: str) -> Problem:
+    errors = [FieldError(field="body", message=detail)]
+    return problem_of(status, kind, detail, errors=errors)

@@ -29,3 +29,16 @@ class PortInUseError(CannotListenError):
             f"another program uses the port (find it with 'ss -ltnp sport = :{port}'). Stop that "
             "one, or choose another port; 0 takes a free one",
         )
+
+
+class AnswersFileError(RiverrunError):
+    """Raised by ``run_api``: ``api.remembered_file`` cannot be used."""
+
+    exit_code = 3
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        super().__init__(
+            f"api.remembered_file = {path!r} cannot be used: {reason}; delete it if it is a "
+            "damaged one of riverrun's, or name another file in a folder that can be written"
+        )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -14,9 +16,15 @@ from stream.events import Decoder, Event, LabelMessage, Rejected, Scalar
 from stream.labels import LabelReader
 from stream.records import Record
 
+ID_PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"
+"""What an id may be over HTTP. Topics are more liberal: what others produced is used as it is."""
+
+_ID = re.compile(ID_PATTERN)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SCALAR = msgspec.json.Decoder(Scalar)
 _STATUS = {"invalid_json": 400, "too_large": 413}
+T = TypeVar("T", Event, LabelMessage)
+
 _PLACE = re.compile(r" - at `\$[^`]*`")  # msgspec's; the field's name says it better
 
 
@@ -49,6 +57,7 @@ class EventReader:
         self._events = config.events_topic
         self._labels = config.labels_topic
         self._event = config.event
+        self._max_features = config.api.max_features
         read_label = LabelReader(config.model.task, config.model.classes)
         self._decoder = Decoder(config.event, read_label)
 
@@ -69,7 +78,12 @@ class EventReader:
         key
             The key it would have; its id where no field is configured as id.
         """
-        return self._decoder.event(Record(self._events, 0, 0, now, key, value))
+        read = self._decoder.event(Record(self._events, 0, 0, now, key, value))
+        if isinstance(read, Rejected):
+            return read
+        if len(read.features) > self._max_features:
+            return self._too_many(len(read.features))
+        return read if self._event.id is None else self._with_sane_id(read)
 
     def question(self, value: bytes, now: int) -> Event | Rejected:
         """Read an event that nobody will hear of again: its id and its time may be missing.
@@ -82,7 +96,7 @@ class EventReader:
         fields = _FIELDS.decode(value)
         filled: dict[str, str | int] = {}
         if (name := self._event.id) is not None and _is_missing(fields, name):
-            filled[name] = 0 if self._event.types.get(name) == "int" else "?"
+            filled[name] = 0 if self._event.types.get(name) == "int" else "-"
         if (name := self._event.time) is not None and _is_missing(fields, name):
             moment = datetime.fromtimestamp(now / 1000, UTC).isoformat()
             filled[name] = moment if self._event.types.get(name) == "str" else now
@@ -94,7 +108,14 @@ class EventReader:
 
     def label(self, value: bytes, now: int) -> LabelMessage | Rejected:
         """Read a label as it stands on the labels topic."""
-        return self._decoder.label(Record(self._labels, 0, 0, now, None, value))
+        read = self._decoder.label(Record(self._labels, 0, 0, now, None, value))
+        return read if isinstance(read, Rejected) else self._with_sane_id(read)
+
+    def digest(self, event: Event) -> bytes:
+        """Return what tells an event that is sent again from another one with the same id."""
+        time = None if self._event.time is None else event.time
+        text = msgspec.json.encode((event.features, event.label, time), order="sorted")
+        return blake2b(text, digest_size=12).digest()
 
     def problem(self, rejected: Rejected, value: bytes, where: str) -> Problem:
         """Return why an event or label was refused, naming its field.
@@ -116,6 +137,23 @@ class EventReader:
             rejected.kind,
             f"{field}: {message}" if field else message,
             errors=[FieldError(field=field or "body", message=message)],
+        )
+
+    def _with_sane_id(self, read: T) -> T | Rejected:
+        if _ID.fullmatch(read.id):
+            return read
+        return Rejected(
+            "check",
+            "wrong_id",
+            f"the field {self._event.id!r} is {read.id[:80]!r}; over HTTP 1 to 128 of letters, "
+            "digits and . _ : - are expected",
+        )
+
+    def _too_many(self, found: int) -> Rejected:
+        return Rejected(
+            "check",
+            "too_many_features",
+            f"{found:,} features are over api.max_features = {self._max_features:,}",
         )
 
     def _field(self, kind: str, value: bytes) -> str | None:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from itertools import islice
 from threading import Condition, Thread
+from typing import Literal
 
 import structlog
 
@@ -29,9 +30,9 @@ _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 5.0
 class InferenceLog:
     """Appends served events in order, in the background.
 
-    Sheds the newest when the queue is full: what was promised first is kept, and the answer of
-    what is shed says so. A log that fails is tried again with growing pauses; meanwhile
-    ``trouble`` says why.
+    When the queue is full it sheds the newest: what was promised first is kept, and the answer of
+    what is shed says so. Or the oldest, where what is recent matters more; its answer had promised
+    a record. A log that fails is tried again with growing pauses; meanwhile ``trouble`` says why.
 
     Parameters
     ----------
@@ -43,6 +44,10 @@ class InferenceLog:
         Raises where the log would not accept; called when nothing was appended for a while.
     stream
         Named in logs.
+    shed
+        Which record is not appended where the queue is full.
+    dropped
+        Told of each record that was taken, and shed for a newer one.
 
     Attributes
     ----------
@@ -67,7 +72,14 @@ class InferenceLog:
     """
 
     def __init__(
-        self, sink: Sink, capacity: int, *, probe: Callable[[], None], stream: str
+        self,
+        sink: Sink,
+        capacity: int,
+        *,
+        probe: Callable[[], None],
+        stream: str,
+        shed: Literal["newest", "oldest"] = "newest",
+        dropped: Callable[[NewRecord], object] | None = None,
     ) -> None:
         self.appended = 0
         self.shed = 0
@@ -78,6 +90,9 @@ class InferenceLog:
         self._probe = probe
         self._log = _log.bind(stream=stream)
         self._queue: deque[NewRecord] = deque()
+        self._appending = 0
+        self._sheds_oldest = shed == "oldest"
+        self._dropped = dropped
         self._changed = Condition()
         self._deadline: float | None = None
         self._thread: Thread | None = None
@@ -88,9 +103,17 @@ class InferenceLog:
     def offer(self, record: NewRecord) -> bool:
         """Take a record, or shed it: at once, without waiting for the log."""
         with self._changed:
-            if len(self._queue) >= self.capacity or self._deadline is not None:
+            full = len(self._queue) >= self.capacity
+            if full or self._deadline is not None:
                 self.shed += 1
-                return False
+                # What is being appended cannot be taken back.
+                if self._deadline is not None or not self._sheds_oldest:
+                    return False
+                if self._appending >= len(self._queue):
+                    return False
+                if self._dropped is not None:
+                    self._dropped(self._queue[self._appending])
+                del self._queue[self._appending]
             self._queue.append(record)
             if len(self._queue) in (1, _BATCH):  # to wake the thread for each would cost more
                 self._changed.notify()
@@ -135,6 +158,7 @@ class InferenceLog:
                 self._changed.wait(_LINGER_SECONDS)
             if not self._queue and self._deadline is not None:
                 return None
+            self._appending = min(len(self._queue), _BATCH)
             return list(islice(self._queue, _BATCH))
 
     def _append_until_done(self, batch: list[NewRecord]) -> bool:
@@ -174,6 +198,7 @@ class InferenceLog:
         with self._changed:
             for _ in range(min(count, len(self._queue))):
                 self._queue.popleft()
+            self._appending = 0
             self.appended += count - lost
             self.lost += lost
 

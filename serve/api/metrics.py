@@ -26,6 +26,15 @@ _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 _SERVED_COUNTERS = (
     # Answers with a prediction, one for each event of a batch.
     ("riverrun_served_predictions", "answered", "Predictions given by this API"),
+    # By the served schema, with api.on_schema_error = "refuse".
+    ("riverrun_refused_events", "refused", "Events that the schema calls an error, not predicted"),
+    ("riverrun_flagged_predictions", "flagged", "Predictions whose answer has flags"),
+)
+_MEMORY_COUNTERS = (
+    # The same id asked again: answered the same, and not recorded again.
+    ("riverrun_repeated_requests", "repeated", "Predictions answered from memory"),
+    # Then each process remembers its own answers only.
+    ("riverrun_remembered_file_failures", "failures", "Failed uses of api.remembered_file"),
 )
 _RECORDER_COUNTERS = (
     # Durable on the events topic, with the prediction that was served.
@@ -134,6 +143,8 @@ class StreamMetrics(Collector):
             yield self._counter(name, text, lambda s, a=attribute: getattr(s, a))
         for name, attribute, text in _RECORDER_COUNTERS:
             yield self._counter(name, text, lambda s, a=attribute: getattr(s.recorder, a))
+        for name, attribute, text in _MEMORY_COUNTERS:
+            yield self._counter(name, text, lambda s, a=attribute: getattr(s.memory, a))
         # Near the capacity, the next ones are shed.
         yield self._gauge(
             "riverrun_inference_log_queued",
@@ -210,7 +221,8 @@ class StreamMetrics(Collector):
         )
 
     def _scores(self) -> Metric:
-        # of: model, or the baselines it must beat; window: all labels, or the last model.window.
+        # of: model, or the baselines it must beat; window: all labels, the last model.window, those
+        # since the promotion, and of these the ones that the frozen model was asked about, too.
         family = GaugeMetricFamily(
             "riverrun_score",
             "Progressive scores, of the model and of the baselines on the same events",
@@ -220,6 +232,8 @@ class StreamMetrics(Collector):
             windows = {
                 "all": _status(stream, "scores"),
                 "rolling": _status(stream, "rolling").get("scores") or {},
+                "promotion": _status(stream, "since_promotion").get("scores") or {},
+                "frozen": _status(stream, "frozen").get("scores") or {},
             }
             for window, scores in windows.items():
                 for of, metrics in scores.items():

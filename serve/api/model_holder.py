@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Event, Thread
 
 import structlog
 
+from monitor.judge import EventJudge
+from serve.stored_monitor import read_schema
 from stream.checkpoint import MODEL_PART
 from stream.errors import CheckpointDamagedError, StoreError
 from stream.learner import Learner
@@ -37,6 +40,12 @@ class LiveModel:
         How far it has read: the sum of its next offsets.
     created_at
         When the checkpoint was made, in seconds since the epoch.
+    offsets
+        Next offset to read by partition, named as ``topic-partition``.
+    judge
+        Says what the monitor would say of an event; None before there is a schema.
+    stored
+        The checkpoint's row, by which the store finds the rest of it.
     """
 
     learner: Learner
@@ -44,6 +53,9 @@ class LiveModel:
     version: str
     learned_offset: int
     created_at: float
+    offsets: Mapping[str, int]
+    judge: EventJudge | None
+    stored: StoredCheckpoint
 
 
 class ModelHolder:
@@ -92,6 +104,8 @@ class ModelHolder:
         self._poll_seconds = poll_seconds
         self._log = _log.bind(stream=stream)
         self._unusable: int | None = None
+        self._schema: tuple[str, EventJudge] | None = None
+        self._listeners: set[Callable[[], None]] = set()
         self._store_trouble: str | None = None
         self._answered_at = time.monotonic()
         self._stopping = Event()
@@ -118,6 +132,14 @@ class ModelHolder:
         if self._thread is not None:
             self._thread.join(timeout=5)
             self._thread = None
+
+    def listen(self, told: Callable[[], None]) -> None:
+        """Call something after each swap, in the thread that looks for newer models."""
+        self._listeners.add(told)
+
+    def unlisten(self, told: Callable[[], None]) -> None:
+        """Call it no more."""
+        self._listeners.discard(told)
 
     def poll(self) -> None:
         """Look once for another checkpoint than the one that is served, and load it."""
@@ -168,6 +190,7 @@ class ModelHolder:
             if part is None:  # replaced since we saw its row: the next look finds the newer one
                 return None
             learner: Learner = load_learner(part)
+            judge = self._judge(stored)
         except CheckpointDamagedError as error:
             return f"{error}. The model before it goes on answering"
         except StoreError:
@@ -180,10 +203,25 @@ class ModelHolder:
             stored.version,
             sum(stored.offsets.values()),
             stored.created_at,
+            stored.offsets,
+            judge,
+            stored,
         )
         self.swaps += 1
+        for told in tuple(self._listeners):
+            told()
         self._log.debug("model_swapped", checkpoint=stored.number, version=stored.version)
         return None
+
+    def _judge(self, stored: StoredCheckpoint) -> EventJudge | None:
+        """Return what judges events by the checkpoint's schema, made anew only where it changed."""
+        read = read_schema(self._store, stored, self._schema and self._schema[0])
+        if read is None:
+            return None
+        text, schema = read
+        if schema is not None:
+            self._schema = text, EventJudge(schema)
+        return self._schema and self._schema[1]
 
     def _misfit(self, theirs: Identity) -> str | None:
         """Return why this process would serve another model than the worker learned."""

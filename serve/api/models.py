@@ -5,7 +5,7 @@ Routes on the hot path read and write JSON without these; a test holds their ans
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,6 +21,7 @@ _PREDICTION = {
     "learned_offset": 20417,
     "staleness_seconds": 0.41,
     "recorded": True,
+    "flags": [],
 }
 _PLACE = {"id": "2013-01-01-UA-1545", "topic": "flights.events", "partition": 0, "offset": 20418}
 
@@ -28,6 +29,16 @@ _PLACE = {"id": "2013-01-01-UA-1545", "topic": "flights.events", "partition": 0,
 def with_example(example: dict[str, Any]) -> ConfigDict:
     """Return a model's configuration with an example for OpenAPI."""
     return ConfigDict(extra="forbid", json_schema_extra={"examples": [example]})
+
+
+MinOffset = Annotated[
+    Annotated[int, Field(ge=0)] | dict[str, Annotated[int, Field(ge=0)]] | None,
+    Field(
+        description="Read your writes: how far the model must have read. The `min_offset` that "
+        "/events and /labels answered (next offsets by partition), or a `learned_offset` of an "
+        "earlier answer. Waits up to api.offset_wait for such a model."
+    ),
+]
 
 
 class PredictRequest(BaseModel):
@@ -44,6 +55,7 @@ class PredictRequest(BaseModel):
         description="Append the event to the topic, so that it is scored and learned from. false "
         "asks without leaving a trace; then the id may be missing, and a missing time is now.",
     )
+    min_offset: MinOffset = None
 
 
 class BatchRequest(BaseModel):
@@ -53,6 +65,16 @@ class BatchRequest(BaseModel):
 
     events: list[dict[str, Scalar]] = Field(description="Up to api.max_batch events.")
     record: bool = Field(True, description="As for one event; for all of them.")
+    min_offset: MinOffset = None
+
+
+class SchemaFlag(BaseModel):
+    """What the schema says of a feature of an event that was predicted all the same."""
+
+    feature: str
+    kind: str = Field(description="By the names of /anomalies, such as out_of_range.")
+    severity: Literal["error", "warning"]
+    message: str = Field(description="What was found, what was expected, and what was done.")
 
 
 class Prediction(BaseModel):
@@ -75,6 +97,10 @@ class Prediction(BaseModel):
     recorded: bool = Field(
         description="Whether the event was taken to be appended to the topic. false where that "
         "was not asked for, or the queue is full."
+    )
+    flags: list[SchemaFlag] = Field(
+        description="What the served schema finds wrong and that did not keep the event from "
+        "being predicted: warnings, and with api.on_schema_error = 'flag' errors too."
     )
 
 
@@ -108,9 +134,13 @@ class Place(BaseModel):
 class Accepted(BaseModel):
     """What was appended and is durable, in order."""
 
-    model_config = with_example({"accepted": [_PLACE]})
+    model_config = with_example({"accepted": [_PLACE], "min_offset": {"flights.events-0": 20419}})
 
     accepted: list[Place]
+    min_offset: dict[str, int] = Field(
+        description="Next offsets behind what was appended, by partition: sent as `min_offset` "
+        "with a prediction it is answered by a model that has read all of it."
+    )
 
 
 class Checkpoint(BaseModel):

@@ -9,20 +9,41 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from serve.api.auth.roles import OPEN, ROLE_OF, Role
+from serve.api.auth.shapes import SignIn
 from serve.api.lifecycle.shapes import Reason
-from serve.api.models import BatchRequest, PredictRequest
+from serve.api.live.shapes import (
+    AnomalyEvent,
+    PaneEvent,
+    PredictionEvent,
+    ReloadEvent,
+    StatusEvent,
+)
+from serve.api.models import BatchRequest, BatchResult, PredictRequest
 from serve.api.problems import MEDIA_TYPE, Problem
 
+_BODIES = (PredictRequest, BatchRequest, BatchResult, Reason, SignIn, Problem)
+_LIVE = (StatusEvent, PaneEvent, AnomalyEvent, PredictionEvent, ReloadEvent)
 _REF = "#/components/schemas/"
 _DESCRIPTIONS = {
     400: "The body is not JSON in UTF-8.",
+    401: "No key or token, or one that does not count.",
+    403: "The key's role is not enough, or a page of another site asks.",
     404: "There is no such stream.",
-    409: "The stream's configuration does not allow it.",
+    408: "The body came in too slowly.",
+    409: "It contradicts what is there: the configuration, or what was sent before.",
     413: "Too large.",
     415: "The body does not say that it is JSON.",
     422: "The JSON is not what is expected; the fields are named.",
+    429: "Asked too often; Retry-After says when to try again.",
     500: "riverrun failed.",
     503: "Something that is needed does not work now; try again.",
+    504: "The model has not read so far in time; try again.",
+}
+_SCHEMES: dict[str, dict[str, str]] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a token."},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "riverrun-session"},
 }
 
 
@@ -40,6 +61,18 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def body(model: str) -> dict[str, Any]:
     """Return a route's ``openapi_extra`` for a JSON body in the shape of a model."""
     return _json_body({"$ref": _REF + model})
+
+
+def batch_bodies() -> dict[str, Any]:
+    """Return the ``openapi_extra`` of a batch: JSON, or NDJSON with an event a line."""
+    bodies = _json_body({"$ref": _REF + BatchRequest.__name__})
+    line = {"type": "string", "description": "One event a line, as in `events`."}
+    example = '{"flight_id": "1", "carrier": "UA"}\n{"flight_id": "2", "carrier": "AA"}\n'
+    bodies["requestBody"]["content"]["application/x-ndjson"] = {
+        "schema": line,
+        "example": example,
+    }
+    return bodies
 
 
 def one_or_many(example: dict[str, Any]) -> dict[str, Any]:
@@ -70,16 +103,30 @@ def _document(app: FastAPI, version: str) -> dict[str, Any]:
         routes=app.routes,
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    wanted = [(model, "validation") for model in (PredictRequest, BatchRequest, Reason, Problem)]
+    wanted = [(model, "validation") for model in (*_BODIES, *_LIVE)]
     _, more = models_json_schema(wanted, ref_template=_REF + "{model}")  # type: ignore[arg-type]
     schemas.update(more["$defs"])
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     _restore_examples(app, schemas)
+    document["components"]["securitySchemes"] = _SCHEMES
     for path in document["paths"].values():
         for operation in path.values():
             _drop_unused(operation["responses"])
+            _say_who_may(operation)
     return document
+
+
+def _say_who_may(operation: dict[str, Any]) -> None:
+    """Say which role an operation needs, and how it answers those who do not have it."""
+    role = ROLE_OF.get(operation["operationId"], Role.OPERATOR)
+    if role is OPEN:
+        return
+    operation["security"] = [{name: []} for name in _SCHEMES]
+    said = operation.get("description", "")
+    operation["description"] = f"{said}{chr(10) * 2 if said else ''}Role: `{role.label}`."
+    for status, answer in problems(401, 403, 429, 503).items():
+        operation["responses"].setdefault(str(status), answer)
 
 
 def _restore_examples(app: FastAPI, schemas: dict[str, Any]) -> None:

@@ -27,6 +27,9 @@ class FieldError(BaseModel):
 
     field: str = Field(description="Where, such as event.distance or events[3].flight_id.")
     message: str = Field(description="What was found and what was expected.")
+    kind: str | None = Field(
+        None, description="What is wrong, by the names of /anomalies, where the schema says so."
+    )
 
 
 class Problem(BaseModel):

@@ -10,6 +10,7 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve.api.auth.headers import with_security
 from serve.api.metrics import HttpMetrics
 from serve.api.problems import problem_of, problem_response
 
@@ -50,7 +51,9 @@ class RequestScope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+                more = scope["state"].get("headers", ())
+                mine = [*message["headers"], *more, (b"x-request-id", request_id)]
+                message["headers"] = with_security(mine, scope.get("scheme", "http"))
             await send(message)
 
         try:

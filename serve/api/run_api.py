@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import signal
 import socket
+import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 
 import structlog
 import uvicorn
 
 from serve.api.app import DRAIN_SECONDS, create_app
+from serve.api.auth.open_access import open_access, refuse_open_network
+from serve.api.auth.tls import tls_context
 from serve.api.errors import CannotListenError, PortInUseError
 from serve.api.served_stream import ServedStream
 from serve.compose import Secrets, open_stream_log, open_stream_store, prepare_topics
@@ -52,20 +55,30 @@ def run_api(
 
     Raises
     ------
-    PortInUseError, CannotListenError
+    OpenToNetworkError, PortInUseError, CannotListenError
         Before anything else is opened.
-    ConfigError, LogError, StoreUnreachableError
+    ConfigError, KeyFileError, LogError, StoreUnreachableError
     """
     with ExitStack() as opened:
+        refuse_open_network(config, secrets.api_keys)
+        tls = tls_context(config.api)
         listener = opened.enter_context(listen(config.api.host, config.api.port))
         log = open_stream_log(config, secrets)
         opened.callback(_close, log)
         store = opened.enter_context(closing(open_stream_store(config, secrets)))
         prepare_topics(config, log)
+        access = open_access(config, secrets.api_keys, secrets.signing or store.shared_secret())
         stream = ServedStream(config, log, store, SystemClock())
         # A second SIGINT ends the server without its lifespan; what was served is still recorded.
         opened.callback(stream.stop, DRAIN_SECONDS)
-        server = ApiServer(create_app([stream]), listener, ready, should_stop)
+        server = ApiServer(
+            create_app([stream], access=access),
+            listener,
+            ready,
+            should_stop,
+            tls=tls,
+            trusted_proxies=config.api.trusted_proxies,
+        )
         opened.enter_context(_signals_end_only_the_server())
         server.run()
 
@@ -83,6 +96,10 @@ class ApiServer(uvicorn.Server):
         Called with the base URL when requests are answered.
     should_stop
         Asked ten times a second.
+    tls
+        What HTTPS is served with; None for HTTP.
+    trusted_proxies
+        Whose X-Forwarded-For and X-Forwarded-Proto are believed.
     """
 
     def __init__(
@@ -91,10 +108,16 @@ class ApiServer(uvicorn.Server):
         listener: socket.socket,
         ready: Callable[[str], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        trusted_proxies: Sequence[str] = (),
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,  # type: ignore[arg-type]
+                ssl_context_factory=None if tls is None else lambda *_: tls,
+                proxy_headers=bool(trusted_proxies),
+                forwarded_allow_ips=list(trusted_proxies),
                 loop="uvloop",
                 http="httptools",
                 ws="none",
@@ -106,7 +129,9 @@ class ApiServer(uvicorn.Server):
                 backlog=_BACKLOG,
             )
         )
-        self.url = _url(listener)
+        state = getattr(app, "state", None)
+        self._end_streams: Callable[[], None] = getattr(state, "close_live", lambda: None)
+        self.url = _url(listener, "http" if tls is None else "https")
         self._listener = listener
         self._ready = ready
         self._should_stop = should_stop
@@ -121,6 +146,11 @@ class ApiServer(uvicorn.Server):
         _log.info("listening", url=self.url)
         if self._ready is not None:
             self._ready(self.url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End open streams of live events, which would never end by themselves; then stop."""
+        self._end_streams()
+        await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether it is time to stop."""
@@ -162,9 +192,9 @@ def _close(log: Log) -> None:
         _log.warning("log_not_closed", reason=str(error))
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, scheme: str) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 @contextmanager

@@ -10,7 +10,9 @@ from serve.api.inference_log import InferenceLog
 from serve.api.lag import LagWatch
 from serve.api.model_holder import ModelHolder
 from serve.api.monitoring.reader import HistoryReader
+from serve.api.predicting.memory import AnswerMemory
 from serve.api.problems import ProblemError, problem_of
+from serve.api.recent.kept import KeptPredictions
 from stream.clock import Clock
 from stream.config import Config
 from stream.errors import LogUnreachableError, RecordTooLargeError, TopicNotFoundError
@@ -44,10 +46,18 @@ class ServedStream:
     ----------
     answered
         Predictions given since the start.
+    refused, flagged
+        Events that the schema called an error and were refused, or whose answer has flags.
+    waiting
+        Requests that wait for a newer model.
+    memory
+        Recorded answers by id.
     history
         Reads what the monitor left in the store.
     lag
         How far the worker is behind the log.
+    kept
+        The newest predictions, out of the store.
 
     Raises
     ------
@@ -63,20 +73,37 @@ class ServedStream:
         self.name = name
         self.clock = clock
         self.answered = 0
+        self.refused = 0
+        self.flagged = 0
+        self.waiting = 0
+        api = config.api
+        self.memory = AnswerMemory(api.remembered, api.remembered_file, name)
         self.reader = EventReader(config)
         self.models = ModelHolder(store, identity_of(config), name, poll_seconds=poll_seconds)
         self.history = HistoryReader(store, config)
+        self.kept = KeptPredictions(store, config)
         self._log = log
         self._sink = log.sink()
         self.recorder = InferenceLog(
-            self._sink, config.api.queue, probe=self._probe_log, stream=name
+            self._sink,
+            api.queue,
+            probe=self._probe_log,
+            stream=name,
+            shed=api.shed,
+            dropped=self._forget,
         )
         topics = [config.events_topic, config.labels_topic]
         self.lag = LagWatch(log, topics, self._offsets, name)
         self._appends = BoundedSemaphore(_MAX_APPENDS)
 
     def start(self) -> None:
-        """Load the newest model and begin the background work. Blocks for both exchanges."""
+        """Load the newest model and begin the background work. Blocks for both exchanges.
+
+        Raises
+        ------
+        AnswersFileError
+        """
+        self.memory.open()
         self.models.start()
         self.recorder.start()
         self.history.start()
@@ -88,6 +115,7 @@ class ServedStream:
         self.history.stop()
         self.models.stop()
         self.recorder.stop(grace_seconds)
+        self.memory.close()
 
     def now_ms(self) -> int:
         """Return the milliseconds since the epoch."""
@@ -131,6 +159,10 @@ class ServedStream:
     def _offsets(self) -> dict[str, int]:
         newest = self.models.newest
         return {} if newest is None else newest.offsets
+
+    def _forget(self, record: NewRecord) -> None:
+        if record.key is not None:
+            self.memory.forget(record.key.decode())
 
     def _probe_log(self) -> None:
         known = self._log.topics()

@@ -22,6 +22,8 @@ from serve.cli.dead_letters_replay import dead_letters_replay
 from serve.cli.demo import demo
 from serve.cli.drift import drift
 from serve.cli.init import init
+from serve.cli.keys import keys_add, keys_list, keys_revoke, keys_rotate
+from serve.cli.labels import labels_conflicts, labels_wanted
 from serve.cli.models import (
     models_diff,
     models_list,
@@ -77,6 +79,18 @@ GROUPS = {
         rich_markup_mode="rich",
         help="Who is told of halts, drift and retrainings: try it, look at it, deliver.",
         epilog="Example: riverrun alerts test",
+    ),
+    "keys": typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="Keys of the API: made, listed, followed by others and taken away while it runs.",
+        epilog="Example: riverrun keys add dashboard --role viewer",
+    ),
+    "labels": typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="What people are asked, and where two of them disagree.",
+        epilog="Example: riverrun labels wanted --budget 20",
     ),
     "models": typer.Typer(
         no_args_is_help=True,
@@ -165,6 +179,18 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     ],
     schema_show: ["riverrun schema show", "riverrun schema show --output schema.toml"],
     schema_check: ["riverrun schema check july.csv.gz --schema schema.toml --json"],
+    keys_add: [
+        "riverrun keys add dashboard --role viewer",
+        "riverrun keys add shop --role predictor --expires 90d --reason 'the new shop'",
+    ],
+    keys_list: ["riverrun keys list", "riverrun keys list --json"],
+    keys_revoke: ["riverrun keys revoke shop --reason 'it was in a log'"],
+    keys_rotate: ["riverrun keys rotate shop --grace 2d", "riverrun keys rotate shop --grace 0s"],
+    labels_wanted: [
+        "riverrun labels wanted --budget 20",
+        "riverrun labels wanted --json",
+    ],
+    labels_conflicts: ["riverrun labels conflicts", "riverrun labels conflicts --json"],
     alerts_test: ["riverrun alerts test", "riverrun alerts test --json"],
     alerts_list: ["riverrun alerts list", "riverrun alerts list --json"],
     alerts_send: ["riverrun alerts send", "riverrun alerts send --once"],

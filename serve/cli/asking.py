@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from stream.units import format_duration, parse_duration
 
 if TYPE_CHECKING:
     from stream.config import Config
+    from stream.storage.audit import Actor
     from stream.storage.store import Store
 
 _LOOK_SECONDS = 0.25
@@ -96,6 +98,13 @@ def who() -> str:
         return "command line"
 
 
+def actor() -> Actor:
+    """Return whoever runs this process, and where, for the audit."""
+    from stream.storage.audit import Actor
+
+    return Actor(who(), "cli", socket.gethostname())
+
+
 def ask_worker(
     store: Store,
     config: Config,
@@ -131,7 +140,7 @@ def ask_worker(
             raise InputError(f"{name}.enabled is false: its worker keeps no versions")
     if not str(detail.get("reason", "")).strip():
         raise InputError("--reason: say why; it is written down")
-    key = store.runs.ask(kind, detail, who(), time.time(), model)
+    key = store.runs.ask(kind, detail, actor(), time.time(), model)
     if not wait:
         return Answer(key, None)
     outcome = waited(lambda: store.runs.answer(key), seconds)

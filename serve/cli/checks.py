@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from serve.cli.checks_access import access_summary
 from serve.compose import (
     Secrets,
     open_stream_log,
@@ -65,6 +66,8 @@ def run_checks(path: Path, environ: Mapping[str, str], create_topics: bool) -> l
         secrets = read_secrets(environ)
     if config is None or secrets is None:
         return findings
+    with _reported(findings, "access"):
+        findings.append(Finding("access", True, access_summary(config, secrets)))
     with _reported(findings, "pipeline"):
         findings.append(Finding("pipeline", True, _build(config, path)))
     _check_monitor(config, path, secrets, findings)

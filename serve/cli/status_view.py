@@ -55,6 +55,8 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
     lines = (_top(status), _behind(status), under_way(status), *_deliveries(status))
     parts: list[RenderableType] = [Text(text) for text in lines if text]
     parts += [Text(), _numbers(status), Text(), _scores(status)]
+    if learning := _frozen(status):
+        parts.append(Text(learning))
     if status.get("monitor") is not None:
         parts += [Text(), monitor_view(status)]
     return Group(*parts)
@@ -66,9 +68,15 @@ def _top(status: Mapping[str, Any]) -> str:
         age = format_duration(1000 * status["checkpoint_age_seconds"])
         text += f", checkpoint {status['checkpoint']} of {age} ago"
     if status["watermark"] is not None:
-        moment = datetime.fromtimestamp(status["watermark"] / 1000, UTC)
-        text += f", event time {moment:%Y-%m-%d %H:%M} UTC"
+        text += f", event time {moment_text(status['watermark'])}"
     return text
+
+
+def moment_text(milliseconds: int | None) -> str:
+    """Return a moment for reading, or what stands for none."""
+    if milliseconds is None:
+        return "the beginning"
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _behind(status: Mapping[str, Any]) -> str:
@@ -114,17 +122,38 @@ def _numbers(status: Mapping[str, Any]) -> Table:
 
 
 def _scores(status: Mapping[str, Any]) -> Table:
-    """Return every metric of the model beside the baselines, over all labels and the last."""
+    """Return every metric of the model beside the baselines: all labels, and those of late."""
     from rich.table import Table
 
-    whole, last = status["scores"], status["rolling"]["scores"]
+    whole, last, since = status["scores"], status["rolling"]["scores"], status["since_promotion"]
     table = Table(box=None, padding=(0, 3, 0, 0))
     table.add_column(f"scores of {status['scored']:,} labels")
     for name in whole:
         table.add_column(name.replace("_", " "), justify="right")
     for metric in whole["model"]:
         table.add_row(metric, *(number(scores[metric]) for scores in whole.values()))
+        if since["time"] is not None:
+            note = f"  since {since['version']} was promoted, {since['scored']:,}"
+            table.add_row(note, *(number(scores[metric]) for scores in since["scores"].values()))
         if last:
             note = f"  the last {status['rolling']['window']:,}"
             table.add_row(note, *(number(scores[metric]) for scores in last.values()))
     return table
+
+
+def _frozen(status: Mapping[str, Any]) -> str:
+    """Return what learning on is worth, in a sentence; empty where nothing is known."""
+    frozen = status["frozen"]
+    if frozen is None or not frozen["scored"]:
+        return ""
+    if frozen["failed"]:
+        return f"frozen {frozen['version']}: {frozen['failed']}"
+    metric = next(iter(frozen["scores"]["model"]), None)
+    if metric is None:
+        return ""
+    model, same = (number(frozen["scores"][who][metric]) for who in ("model", "frozen"))
+    return (
+        f"learning on: {metric} {model}; {same} had {frozen['version']} learned nothing since "
+        f"{moment_text(frozen['time'])} ({frozen['scored']:,} labels, one event in "
+        f"{frozen['every']})"
+    )

@@ -11,6 +11,7 @@ import msgspec
 from monitor.reference import Reference
 from monitor.segments import segments_of
 from monitor.trigger import State
+from stream.frozen import freeze
 from stream.learner import Learner
 from stream.lifecycle.answers import is_unanswered
 from stream.lifecycle.decide import decide
@@ -201,11 +202,14 @@ def _carry_out(
     former, reference = line.learner, watch.monitor.reference
     new = decision.shadow
     _describe(line, lifecycle, new)
+    blob = pickle.dumps(new.learner, 5)
     lifecycle.kept += [
         KeptModel(line.version, "left", pickle.dumps(former, 5)),
-        KeptModel(new.version, "promoted", pickle.dumps(new.learner, 5)),
+        KeptModel(new.version, "promoted", blob),
     ]
     line.learner, line.version = new.learner, new.version
+    line.scores.promoted(now, line.arrivals)
+    freeze(line, blob)
     watch.version = line.version
     line.promotions += 1
     if new.role == "challenger":

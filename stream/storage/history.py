@@ -127,6 +127,22 @@ class History:
         with reading(self._engine) as connection:
             return [_stored(row) for row in connection.execute(query).mappings()]
 
+    def since(self, number: int, limit: int) -> list[StoredPane]:
+        """Return panes that came with the checkpoints after one, oldest first, without counts."""
+        wanted = [column for column in panes.c if column.name not in ("data", "scores")]
+        query = select(*wanted).where(self._mine(), panes.c.number > number)
+        query = query.order_by(panes.c.number, panes.c.pane).limit(limit)
+        with reading(self._engine) as connection:
+            return [_stored(row) for row in connection.execute(query).mappings()]
+
+    def oldest(self) -> PaneKey | None:
+        """Return where the oldest stored pane stands; None for none."""
+        query = select(panes.c.number, panes.c.pane).where(self._mine())
+        query = query.order_by(panes.c.number, panes.c.pane).limit(1)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else PaneKey(row.number, row.pane)
+
     def each(
         self,
         start: float | None = None,

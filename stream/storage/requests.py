@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
 
 from stream.errors import CheckpointDamagedError
+from stream.storage.audit import Actor, write_action
 from stream.storage.database import reading, writing
 from stream.storage.seal import is_sealed, seal
 from stream.storage.tables import imports, requests
@@ -46,11 +47,11 @@ class Requests:
         self,
         kind: str,
         detail: Mapping[str, Any],
-        by: str,
+        by: str | Actor,
         now: float,
         model: tuple[bytes, bytes | None] | None = None,
     ) -> int:
-        """Ask something of the worker; return the request's id.
+        """Ask something of the worker, and write that down; return the request's id.
 
         Parameters
         ----------
@@ -61,10 +62,15 @@ class Requests:
         model
             A model to take in, and its reference.
         """
-        row = {"stream": self._stream, "kind": kind, "detail": dict(detail), "by": by, "at": now}
+        actor = Actor(by) if isinstance(by, str) else by
+        row: dict[str, Any] = {"stream": self._stream, "kind": kind, "detail": dict(detail)}
+        row |= {"by": actor.name, "at": now}
+        rest = {name: value for name, value in detail.items() if name != "reason"}
+        reason = str(detail.get("reason", ""))
         with writing(self._engine) as connection:
             made = connection.execute(insert(requests).values(**row)).inserted_primary_key
             key = int(made[0]) if made else 0
+            write_action(connection, self._stream, kind, actor, reason, rest, now, key)
             if model is not None:
                 data, reference = model
                 values = {"stream": self._stream, "request": key, "at": now, "data": data}

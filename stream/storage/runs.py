@@ -128,6 +128,15 @@ class Runs(Requests):
         with reading(self._engine) as connection:
             return [dict(row) for row in connection.execute(query.limit(limit)).mappings()]
 
+    def since(self, number: int, limit: int) -> list[dict[str, Any]]:
+        """Return what came with the checkpoints after one, oldest first."""
+        query = select(run_changes).where(
+            run_changes.c.stream == self._stream, run_changes.c.number > number
+        )
+        query = query.order_by(run_changes.c.number, run_changes.c.position).limit(limit)
+        with reading(self._engine) as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
     def last(self) -> tuple[int, int]:
         """Return the largest number of a run, and of a version that one was to make; 0 for none."""
         columns = (run_changes.c.run, run_changes.c.version)

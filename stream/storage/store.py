@@ -7,65 +7,30 @@ knows what the blobs mean.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from stream.checkpoint import Chunks, Snapshot
 from stream.errors import FencedError
+from stream.storage.audit import Audit
 from stream.storage.blobs import Blobs
 from stream.storage.database import open_database, reading, shown, writing
+from stream.storage.disagreements import Disagreements
 from stream.storage.happenings import write_happening
 from stream.storage.history import History
 from stream.storage.outbox import Outbox
+from stream.storage.precomputed import Precomputed
+from stream.storage.recent import RecentStore
 from stream.storage.runs import Runs
+from stream.storage.shared_secret import shared_secret
+from stream.storage.stored import Claim, Identity, StoredCheckpoint, stored_checkpoint
 from stream.storage.tables import belongs_to, checkpoints, happenings, shards, versions
+
+__all__ = ["SHARD", "Claim", "Identity", "Store", "StoredCheckpoint"]
 
 SHARD = "all"
 """The one shard of a stream that is not divided."""
-
-
-class Claim(NamedTuple):
-    """The right to write a shard, until somebody else claims it."""
-
-    epoch: int
-    last_number: int
-
-
-class Identity(msgspec.Struct, frozen=True):
-    """What a checkpoint was made with.
-
-    Parameters
-    ----------
-    fingerprint
-        Digests of how events are read, and of what learns from them, with a dot between.
-    format
-        Version of the blobs' layout.
-    libraries
-        Versions of River, Python, NumPy and riverrun.
-    """
-
-    fingerprint: str
-    format: int
-    libraries: dict[str, str]
-
-    @property
-    def reads(self) -> str:
-        """Digest of how events are read: with another one, a state cannot go on."""
-        return self.fingerprint.partition(".")[0]
-
-
-class StoredCheckpoint(msgspec.Struct, frozen=True):
-    """One row of checkpoints, without its blobs."""
-
-    number: int
-    epoch: int
-    created_at: float
-    offsets: dict[str, int]
-    version: str
-    status: dict[str, Any]
-    identity: Identity
 
 
 class Store:
@@ -84,10 +49,14 @@ class Store:
     ----------
     history
         The monitor's panes and references.
+    recent, precomputed
+        The newest predictions and anomalies, and predictions made ahead of time.
     runs
         Retraining runs, kept models, and what people ask for.
     outbox
         Whom to tell of what happens, and what they are still to be told.
+    audit, disagreements
+        What people did to the stream, and labels that contradict each other.
     """
 
     def __init__(
@@ -100,11 +69,24 @@ class Store:
         self.runs = Runs(self._engine, stream, secret)
         self.history = History(self._engine, stream, shard, secret)
         self.outbox = Outbox(self._engine, stream, shard)
+        self.audit = Audit(self._engine, stream)
+        self.disagreements = Disagreements(self._engine, stream, shard)
+        self.recent = RecentStore(self._engine, stream, shard)
+        self.precomputed = Precomputed(self._engine, stream)
         self.url = shown(self._engine)
 
     def close(self) -> None:
         """Let go of the connections."""
         self._engine.dispose()
+
+    def shared_secret(self) -> bytes:
+        """Return a secret of 256 bits that all processes on this store share.
+
+        Raises
+        ------
+        StoreUnreachableError
+        """
+        return shared_secret(self._engine)
 
     def claim(self, owner: str, now: float) -> Claim:
         """Take a new epoch: from now on, an older holder cannot commit."""
@@ -177,6 +159,7 @@ class Store:
             if replace:
                 self._forget_after(connection, 0)
                 self.history.begin_anew(connection)
+                self.disagreements.begin_anew(connection)
             connection.execute(
                 insert(checkpoints).values(
                     **self._key(number),
@@ -205,6 +188,9 @@ class Store:
                         connection, number, model.version, model.reference, now
                     )
             self.runs.answered(connection, answers or {}, now)
+            self.disagreements.write(connection, number, snapshot.conflicts)
+            if snapshot.recent is not None:
+                self.recent.write(connection, number, snapshot.recent, now)
             for kind, detail in happened:
                 write_happening(connection, self._stream, kind, detail, now)
             self._write_version(connection, snapshot.version, reason, identity, now)
@@ -221,7 +207,7 @@ class Store:
         )
         with reading(self._engine) as connection:
             rows = connection.execute(query).all()
-        return [_stored(row) for row in rows]
+        return [stored_checkpoint(row) for row in rows]
 
     def newest(self) -> StoredCheckpoint | None:
         """Return the newest checkpoint without its blobs, or None."""
@@ -255,6 +241,8 @@ class Store:
             self._forget_after(connection, number)
             self.history.go_back_to(connection, number)
             self.runs.go_back_to(connection, number)
+            self.disagreements.go_back_to(connection, number)
+            self.recent.go_back_to(connection, number)
 
     def record(self, kind: str, detail: Mapping[str, Any], now: float) -> None:
         """Write down something that a person should find afterwards."""
@@ -274,11 +262,8 @@ class Store:
 
     def versions(self) -> list[dict[str, Any]]:
         """Return the model versions, oldest first."""
-        query = (
-            select(versions)
-            .where(versions.c.stream == self._stream)
-            .order_by(versions.c.created_at)
-        )
+        query = select(versions).where(versions.c.stream == self._stream)
+        query = query.order_by(versions.c.created_at)
         with reading(self._engine) as connection:
             return [row._asdict() for row in connection.execute(query)]
 
@@ -329,16 +314,3 @@ class Store:
             delete(checkpoints).where(self._mine(checkpoints), checkpoints.c.number < oldest)
         )
         self._blobs.forget(connection, oldest)
-
-
-def _stored(row: Any) -> StoredCheckpoint:
-    identity = Identity(row.fingerprint, row.format, dict(row.libraries))
-    return StoredCheckpoint(
-        row.number,
-        row.epoch,
-        row.created_at,
-        dict(row.offsets),
-        row.version,
-        dict(row.status),
-        identity,
-    )

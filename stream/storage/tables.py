@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Float,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -18,8 +19,8 @@ from sqlalchemy import (
     and_,
 )
 
-SCHEMA_VERSION = 2
-LACKING_TABLES = ("1",)
+SCHEMA_VERSION = 3
+LACKING_TABLES = ("1", "2")
 """Versions that differ only in tables they do not have."""
 
 metadata = MetaData()
@@ -126,6 +127,41 @@ references = Table(
 )
 """What each version's events are compared with."""
 
+predictions = Table(
+    "predictions",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("shard", String(128), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+"""The newest predictions and their labels: what each checkpoint added; ``last`` counts them."""
+
+precomputed = Table(
+    "precomputed",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("id", String(512), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Index("precomputed_by_number", "stream", "number"),
+)
+"""Predictions made ahead of time, by the event's id."""
+
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("shard", String(128), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("data", JSON, nullable=False),
+)
+"""Anomalies that were seen since the checkpoint before."""
+
 run_changes = Table(
     "run_changes",
     metadata,
@@ -205,6 +241,34 @@ happenings = Table(
     Column("detail", JSON, nullable=False),
 )
 """What a person should be able to find afterwards: gaps, damaged checkpoints, rebuilds."""
+
+label_conflicts = Table(
+    "label_conflicts",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("shard", String(128), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("event", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+)
+"""Labels that contradict others; ``number`` is the checkpoint that they came with."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("stream", String(128), nullable=False, index=True),
+    Column("at", Float, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("by", Text, nullable=False),
+    Column("via", String(16), nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("request", Integer, nullable=True),
+)
+"""Who controlled what, and why; what came of a request stands with the request."""
 
 receivers = Table(
     "receivers",

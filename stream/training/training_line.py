@@ -35,7 +35,7 @@ def training_line(config: Config, pipelines: Mapping[str, str], schema: Schema |
     """
     quiet = config.model_copy(
         update={
-            "monitor": config.monitor.model_copy(update={"enabled": False}),
+            "monitor": config.monitor.model_copy(update={"enabled": False, "frozen_every": 0}),
             "dead_letters": config.dead_letters.model_copy(update={"max_share": 1.0}),
         }
     )

@@ -17,6 +17,7 @@ from stream.events import Features
 from stream.labels import Label
 from stream.learner import Prediction, all_plain
 from stream.sections import Task
+from stream.watching.beside import Beside
 from stream.watching.leads import MODEL, Leads
 from stream.watching.losses import losses
 from stream.watching.outlook import Outlook
@@ -25,9 +26,12 @@ from stream.watching.pane_row import pack_scores
 SEGMENT_FEATURES, SEGMENT_CATEGORIES = 5, 20
 
 
-Labelled = tuple[Features, Label, Prediction, tuple[Label | None, Label | None], int, int]
+Labelled = tuple[
+    Features, Label, Prediction, tuple[Label | None, Label | None], int, int, Prediction
+]
 """A label that met its prediction: the event's features, the label, what the model and the
-baselines said, the event's time and the label's age in milliseconds. A tuple: there are many."""
+baselines said, the event's time and the label's age in milliseconds, and what the frozen model said
+where it was asked. A tuple: there are many."""
 
 
 class Performances:
@@ -47,6 +51,9 @@ class Performances:
     ----------
     whole, since_pane
         By model, segment and label age.
+    beside, beside_since_pane
+        Losses of the model and of the frozen one on the same labels: since it was frozen, and since
+        the last pane.
     outlook, leads
         Expected performance without labels; the lead over the baselines and over that.
     """
@@ -57,6 +64,8 @@ class Performances:
         self.task = task
         self.whole = Performance()
         self.since_pane = Performance()
+        self.beside = Beside()
+        self.beside_since_pane = Beside()
         self.outlook = Outlook(task, calibration_labels)
         self.leads = Leads()
         self._segments = segments
@@ -94,14 +103,16 @@ class Performances:
         )
         self.outlook.labelled(labels, said)
         self._score(rows, labels, lost, monitor)
+        self._score_beside(rows, lost)
         return drifts
 
     def close_pane(self) -> bytes:
         """Begin a new pane, and return the scores of the last one; see ``pack_scores``."""
         since, self.since_pane = self.since_pane, Performance()
+        beside, self.beside_since_pane = self.beside_since_pane, Beside()
         confidences = self.outlook.close_pane()
         self.leads.close_pane(since, self.outlook.accuracy())
-        return pack_scores(since, confidences)
+        return pack_scores(since, confidences, beside)
 
     def segment_names(self, layout: Layout) -> Sequence[str]:
         """Return the features whose segments are kept apart."""
@@ -132,6 +143,15 @@ class Performances:
                 segments=segments_of(features, names, schema, recorder.layout),
             )
         )
+
+    def _score_beside(self, rows: Sequence[Labelled], lost: FloatArray) -> None:
+        """Add the losses of the model and the frozen one where both were asked."""
+        asked = [at for at, row in enumerate(rows) if row[6] is not None]
+        if asked:
+            frozen = losses(self.task, [rows[i][1] for i in asked], [rows[i][6] for i in asked])
+            found = Beside.of(lost[asked], frozen)
+            self.beside += found
+            self.beside_since_pane += found
 
     def _add(self, performance: Performance) -> None:
         self.whole += performance

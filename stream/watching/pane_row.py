@@ -15,7 +15,9 @@ from monitor.estimate import LEVELS
 from monitor.layout import Layout, Role
 from monitor.observation import ClosedPane
 from monitor.performance import Performance
+from stream.watching.beside import Beside
 
+_NONE_BESIDE = Beside()
 _LARGEST = 1 << 26  # bytes of one pane's unpacked scores
 
 
@@ -147,9 +149,12 @@ def _signals(closed: ClosedPane) -> dict[str, float]:
 class _Scores(msgspec.Struct):
     performance: dict[str, Any]
     confidences: list[tuple[int, int, int, int]]
+    beside: Beside = Beside()
 
 
-def pack_scores(performance: Performance, confidences: IntArray) -> bytes:
+def pack_scores(
+    performance: Performance, confidences: IntArray, beside: Beside = _NONE_BESIDE
+) -> bytes:
     """Return a pane's scores as few bytes.
 
     Parameters
@@ -158,13 +163,15 @@ def pack_scores(performance: Performance, confidences: IntArray) -> bytes:
         Of the labels that came while the pane was open.
     confidences
         Shape (3, ``LEVELS``), as ``Outlook.close_pane`` returns them.
+    beside
+        Losses of the model and the frozen one.
     """
     levels = np.flatnonzero(confidences.any(axis=0)).tolist()
     sparse = [(level, *confidences[:, level].tolist()) for level in levels]
-    return zlib.compress(msgspec.msgpack.encode(_Scores(performance.to_data(), sparse)), 1)
+    return zlib.compress(msgspec.msgpack.encode(_Scores(performance.to_data(), sparse, beside)), 1)
 
 
-def unpack_scores(data: bytes) -> tuple[Performance, IntArray]:
+def unpack_scores(data: bytes) -> tuple[Performance, IntArray, Beside]:
     """Return what ``pack_scores`` was given.
 
     Raises
@@ -176,7 +183,7 @@ def unpack_scores(data: bytes) -> tuple[Performance, IntArray]:
     --------
     >>> confidences = np.zeros((3, LEVELS), dtype=np.int64)
     >>> confidences[:, 7] = 3, 2, 1
-    >>> found, same = unpack_scores(pack_scores(Performance(predictions=3), confidences))
+    >>> found, same, _ = unpack_scores(pack_scores(Performance(predictions=3), confidences))
     >>> found.predictions, same[:, 7].tolist()
     (3, [3, 2, 1])
     """
@@ -189,4 +196,4 @@ def unpack_scores(data: bytes) -> tuple[Performance, IntArray]:
     confidences = np.zeros((3, LEVELS), dtype=np.int64)
     for level, *three in stored.confidences:
         confidences[:, level] = three
-    return Performance.from_data(stored.performance), confidences
+    return Performance.from_data(stored.performance), confidences, stored.beside

@@ -12,6 +12,7 @@ from monitor.monitor import Monitor
 from monitor.performance import Performance
 from monitor.reference import Reference
 from stream.labels import Label
+from stream.watching.beside import Beside
 from stream.watching.leads import Leads
 from stream.watching.pane_row import PaneRow
 from stream.watching.totals import Totals
@@ -24,6 +25,8 @@ class _Stored(msgspec.Struct):
     totals: Totals
     performance: dict[str, Any]
     since_pane: dict[str, Any]
+    beside: Beside
+    beside_since_pane: Beside
     outlook: bytes
     drifts: list[ConceptDrift]
     recent_drifts: list[ConceptDrift]
@@ -44,6 +47,8 @@ def write_watch(watch: Watch) -> bytes:
         totals=watch.totals,
         performance=watch.performances.whole.to_data(),
         since_pane=watch.performances.since_pane.to_data(),
+        beside=watch.performances.beside,
+        beside_since_pane=watch.performances.beside_since_pane,
         outlook=watch.performances.outlook.to_data(),
         drifts=watch.drifts,
         recent_drifts=watch.recent_drifts,
@@ -91,6 +96,8 @@ def restore_watch(
     watch.totals = stored.totals
     watch.performances.whole = Performance.from_data(stored.performance)
     watch.performances.since_pane = Performance.from_data(stored.since_pane)
+    watch.performances.beside = stored.beside
+    watch.performances.beside_since_pane = stored.beside_since_pane
     watch.performances.outlook.restore(stored.outlook)
     watch.performances.leads = stored.leads
     watch.drifts, watch.recent_drifts = stored.drifts, stored.recent_drifts

@@ -87,6 +87,32 @@ def test_json_of_another_shape_names_what_is_wrong(world, body, field):
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
+@pytest.mark.parametrize("key", ["a b", "café", "a/b", "x" * 129, "<b>", "a\n", "", "\u200b"])
+def test_an_id_that_no_url_can_carry_is_refused_over_http_and_used_on_the_topic(world, key):
+    event = world.event(id=key)
+    sent = {
+        f"{BASE}/predict": {"event": event},
+        f"{BASE}/events": event,
+        f"{BASE}/labels": {"id": key, "late": True},
+    }
+    with world.api() as client:
+        for path, body in sent.items():
+            answer = client.post(path, json=body)
+            assert answer.status_code == 422
+            assert answer.json()["type"].endswith("wrong_id")
+            assert answer.json()["errors"][0]["field"].endswith("id")
+    if key:
+        world.append(event)
+        assert world.work()["counts"]["predicted"] == 21
+
+
+@pytest.mark.parametrize("key", ["a", "2013-01-01-UA-1545", "a_b.c:d", "x" * 128, 7, -7])
+def test_an_id_that_a_url_can_carry_is_taken(world, key):
+    with world.api() as client:
+        answer = client.post(f"{BASE}/predict", json={"event": world.event(id=key)})
+    assert answer.json()["event_id"] == str(key)
+
+
 def test_of_a_repeated_key_the_last_counts_as_on_the_topic(world):
     with world.api() as client:
         body = b'{"event": {"id": "a", "id": "b", "at": 5, "x": 1.0}}'

@@ -84,6 +84,36 @@ def test_a_full_queue_sheds_the_newest_and_counts_it(sink):
     assert (log.appended, log.shed) == (10, 5)
 
 
+def test_a_full_queue_sheds_the_oldest_that_still_waits_where_that_is_configured(sink, wait):
+    sink.gate.clear()
+    dropped: list[NewRecord] = []
+    log = InferenceLog(
+        sink, 10, probe=sink.probe, stream="flights", shed="oldest", dropped=dropped.append
+    )
+    assert log.offer(record(b"first"))
+    log.start()
+    wait(lambda: log._appending)  # cannot be taken back any more
+    taken = [log.offer(record(str(number).encode())) for number in range(15)]
+    assert taken == [True] * 15
+    sink.gate.set()
+    log.stop(grace_seconds=5)
+    assert sink.values == [b"first", *(str(number).encode() for number in range(6, 15))]
+    assert [one.value for one in dropped] == [str(number).encode() for number in range(6)]
+    assert (log.appended, log.shed, log.lost) == (10, 6, 0)
+
+
+def test_where_all_is_being_appended_even_the_oldest_policy_sheds_the_newest(sink, wait):
+    sink.gate.clear()
+    log = InferenceLog(sink, 1, probe=sink.probe, stream="flights", shed="oldest")
+    assert log.offer(record(b"first"))
+    log.start()
+    wait(lambda: log._appending)
+    assert not log.offer(record(b"second"))
+    sink.gate.set()
+    log.stop(grace_seconds=5)
+    assert (log.appended, log.shed) == (1, 1)
+
+
 def test_a_log_that_fails_is_tried_again_and_says_so_meanwhile(sink, wait):
     log = inference_log(sink)
     log.start()

@@ -60,13 +60,13 @@ def test_an_event_first_seen_by_the_api_is_scored_and_learned_with_the_apis_pred
 
 
 def test_the_event_is_appended_as_it_was_sent_with_its_id_as_key_and_what_was_served(world, wait):
-    event = b'{ "late":true,\t"x":1.50, "id" : "caf\\u00e9", "at":1700000000000, "other": null}'
+    event = b'{ "late":true,\t"x":1.50, "id" : "caf\\u0065", "at":1700000000000, "other": null}'
     with world.api() as client:
         served = client.post(PREDICT, content=b'{"event":' + event + b"}").json()
         wait(lambda: len(world.records()) == 21)
     record = world.records()[-1]
     assert record.value == event
-    assert record.key == "café".encode()
+    assert record.key == b"cafe"
     header = json.loads(record.header(SERVED_HEADER))
     assert header["prediction"] == served["probabilities"]["true"]
     assert header["model_version"] == served["model_version"]
@@ -83,11 +83,23 @@ def test_the_model_never_sees_the_label(world):
     assert len({answer["probabilities"]["true"] for answer in asked}) == 1
 
 
-def test_an_id_that_is_posted_twice_is_learned_once(world):
+def test_an_id_that_is_posted_twice_is_answered_the_same_recorded_and_learned_once(world):
     event = world.event(late=True)
     with world.api() as client:
         answers = [client.post(PREDICT, json={"event": event}) for _ in range(2)]
-    assert [answer.json()["recorded"] for answer in answers] == [True, True]
+    assert answers[0].json() == answers[1].json()
+    assert [answer.headers.get("idempotent-replayed") for answer in answers] == [None, "true"]
+    counts = world.work()["counts"]
+    assert (counts["learned"], counts["repeated"], counts["served"]) == (21, 0, 1)
+
+
+def test_an_id_that_an_api_does_not_remember_is_learned_once_all_the_same(make_world):
+    world = make_world(api={"remembered": 0})
+    world.learn()
+    event = world.event(late=True)
+    with world.api() as client:
+        for _ in range(2):
+            assert client.post(PREDICT, json={"event": event}).json()["recorded"]
     counts = world.work()["counts"]
     assert (counts["learned"], counts["repeated"], counts["served"]) == (21, 1, 1)
 

@@ -19,7 +19,10 @@ def test_one_event_is_appended_as_it_was_sent_and_answered_with_its_place(world)
         answer = client.post(EVENTS, content=body)
     assert answer.status_code == 202
     place = {"id": "7", "topic": "flights.events", "partition": 0, "offset": 20}
-    assert Accepted.model_validate(answer.json()).model_dump() == {"accepted": [place]}
+    assert Accepted.model_validate(answer.json()).model_dump() == {
+        "accepted": [place],
+        "min_offset": {"flights.events-0": 21},
+    }
     record = world.records()[-1]
     assert (record.offset, record.key, record.value) == (20, b"7", body.strip())
     assert not record.headers
@@ -29,7 +32,7 @@ def test_a_list_is_appended_in_order(world):
     events = [world.event() for _ in range(3)]
     with world.api() as client:
         answer = client.post(EVENTS, json=events).json()
-        assert client.post(EVENTS, json=[]).json() == {"accepted": []}
+        assert client.post(EVENTS, json=[]).json() == {"accepted": [], "min_offset": {}}
     assert [place["offset"] for place in answer["accepted"]] == [20, 21, 22]
     assert [json.loads(record.value) for record in world.records()[20:]] == events
 

@@ -14,9 +14,9 @@ from serve.api.lifecycle.reading import shown_request
 from serve.api.lifecycle.shapes import AskedOfWorker
 from serve.api.problems import FieldError, ProblemError, problem_of
 from serve.api.served_stream import ServedStream
+from stream.storage.audit import Actor
 
-WHO = "X-Requested-By"
-_WHO_MAX, _REASON_MAX, _WAITING_MAX = 100, 2_000, 100
+_REASON_MAX, _WAITING_MAX = 2_000, 100
 _BODY_MAX = 16_384
 _RETRY = {"Retry-After": "2"}
 
@@ -44,12 +44,6 @@ async def read_reason(request: Request) -> str:
     return reason
 
 
-def who(request: Request) -> str:
-    """Return who asks, as far as the request says: there are no keys yet."""
-    said = request.headers.get(WHO, "")
-    return "".join(c for c in said if c.isprintable()).strip()[:_WHO_MAX] or "api"
-
-
 def refuse_where_nothing_is_kept(stream: ServedStream) -> None:
     """End the request with a 409 where the stream's worker never retrains."""
     for section, name in ((stream.config.monitor, "monitor"), (stream.config.retrain, "retrain")):
@@ -61,8 +55,8 @@ def refuse_where_nothing_is_kept(stream: ServedStream) -> None:
             raise ProblemError(problem_of(409, "retrain_disabled", detail))
 
 
-def ask(stream: ServedStream, kind: str, detail: Mapping[str, Any], by: str) -> AskedOfWorker:
-    """Leave a request in the store. Blocks: call it in a thread.
+def ask(stream: ServedStream, kind: str, detail: Mapping[str, Any], by: Actor) -> AskedOfWorker:
+    """Leave a request in the store, and write down who did. Blocks: call it in a thread.
 
     Raises
     ------

@@ -9,12 +9,12 @@ from fastapi import Depends, FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serve.api.auth.caller import actor_of
 from serve.api.lifecycle.asking import (
     accepted,
     ask,
     read_reason,
     refuse_where_nothing_is_kept,
-    who,
 )
 from serve.api.lifecycle.reading import (
     VersionsCache,
@@ -33,7 +33,7 @@ from stream.versions import served_before
 _TAGS: list[str | Enum] = ["retraining"]
 _HINT = (
     "The request stands in the store, and a running worker carries it out within a second or two: "
-    "look at `url`. Who asked is taken from the header X-Requested-By; without it is 'api'."
+    "look at `url`. Who asked, and why, stands in the audit (`/audit`)."
 )
 
 
@@ -112,7 +112,7 @@ def _add_asking(app: FastAPI, streams: Streams, cache: VersionsCache) -> None:
                 detail = f"{version} cannot be promoted: it is {one.state.replace('_', ' ')}"
                 raise ProblemError(problem_of(409, "not_promotable", detail))
             asked = {"version": version, "reason": reason}
-            return ask(served, "promote", asked, who(request))
+            return ask(served, "promote", asked, actor_of(request))
 
         return accepted(await served.history.read(make))
 
@@ -138,6 +138,6 @@ def _add_asking(app: FastAPI, streams: Streams, cache: VersionsCache) -> None:
             if serving is None or served_before(versions.all_changes, serving) is None:
                 detail = f"nothing served before {serving or 'the first checkpoint'}"
                 raise ProblemError(problem_of(409, "nothing_before", detail))
-            return ask(served, "rollback", {"reason": reason}, who(request))
+            return ask(served, "rollback", {"reason": reason}, actor_of(request))
 
         return accepted(await served.history.read(make))

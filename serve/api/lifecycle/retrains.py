@@ -10,12 +10,12 @@ from fastapi import Depends, FastAPI, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serve.api.auth.caller import actor_of
 from serve.api.lifecycle.asking import (
     accepted,
     ask,
     read_reason,
     refuse_where_nothing_is_kept,
-    who,
 )
 from serve.api.lifecycle.reading import shown_request, shown_run
 from serve.api.lifecycle.shapes import AskedOfWorker, Retrain, Retrains
@@ -23,12 +23,13 @@ from serve.api.monitoring.queries import Page, cursor_of, page
 from serve.api.openapi import body, problems
 from serve.api.problems import ProblemError, problem_of
 from serve.api.served_stream import ServedStream, Streams
+from stream.storage.audit import Actor
 from stream.storage.store import Store
 
 _TAGS: list[str | Enum] = ["retraining"]
 _HINT = (
     "The request stands in the store, and a running worker carries it out within a second or two: "
-    "look at `url`. Who asked is taken from the header X-Requested-By; without it is 'api'."
+    "look at `url`. Who asked, and why, stands in the audit (`/audit`)."
 )
 Number = Annotated[int, Path(ge=1, le=2**53)]
 
@@ -112,7 +113,7 @@ def _add_asking(app: FastAPI, streams: Streams) -> None:
         served = streams.find(stream)
         detail = {"reason": await read_reason(request)}
         refuse_where_nothing_is_kept(served)
-        make = _asking(served, "retrain", detail, who(request))
+        make = _asking(served, "retrain", detail, actor_of(request))
         return accepted(await served.history.read(make))
 
     @app.post(
@@ -136,12 +137,12 @@ def _add_asking(app: FastAPI, streams: Streams) -> None:
             if not found.is_under_way or found.state in ("promoted", "probation"):
                 detail = f"run {run} cannot be called off: {found.sentence}"
                 raise ProblemError(problem_of(409, "not_under_way", detail))
-            return ask(served, "cancel", {"reason": reason, "run": run}, who(request))
+            return ask(served, "cancel", {"reason": reason, "run": run}, actor_of(request))
 
         return accepted(await served.history.read(make))
 
 
-def _asking(stream: ServedStream, kind: str, detail: Mapping[str, Any], by: str) -> Any:
+def _asking(stream: ServedStream, kind: str, detail: Mapping[str, Any], by: Actor) -> Any:
     return lambda: ask(stream, kind, detail, by)
 
 

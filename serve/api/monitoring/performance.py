@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from math import inf, isfinite
 from typing import Annotated, Any
 
@@ -16,13 +17,16 @@ from monitor.performance import AGES, Performance
 from serve.api.monitoring.drift import next_of
 from serve.api.monitoring.performance_models import (
     AgeLoss,
+    BesideFrozen,
     Delay,
+    FrozenBaseline,
     Losses,
     ModelLoss,
     Outlook,
     PanePerformance,
     PerformanceAnswer,
     SegmentLoss,
+    SincePromotion,
 )
 from serve.api.monitoring.queries import Page, TimeRange, moment, page, time_range
 from serve.api.monitoring.reader import HistoryReader
@@ -32,6 +36,7 @@ from serve.api.served_stream import Streams
 from serve.stored_monitor import read_view, scores_of
 from stream.sections import Task
 from stream.storage.history import PaneKey, StoredPane
+from stream.watching.beside import Beside
 from stream.watching.leads import MODEL
 from stream.watching.losses import MEANINGS
 from stream.watching.outlook import compare
@@ -126,7 +131,21 @@ def _of_the_stream(status: dict[str, Any], view: View | None) -> dict[str, Any]:
         "outlook": (status.get("monitor") or {}).get("estimate"),
         "scores": status.get("scores"),
         "rolling": status.get("rolling"),
+        "since_promotion": _promotion(status.get("since_promotion")),
+        "frozen": _frozen(status.get("frozen")),
     }
+
+
+def _promotion(told: dict[str, Any] | None) -> SincePromotion | None:
+    return None if told is None else SincePromotion(**told | {"time": _time(told["time"])})
+
+
+def _frozen(told: dict[str, Any] | None) -> FrozenBaseline | None:
+    return None if told is None else FrozenBaseline(**told | {"time": _time(told["time"])})
+
+
+def _time(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else moment(milliseconds / 1000)
 
 
 def _of_range(
@@ -134,8 +153,10 @@ def _of_range(
 ) -> dict[str, Any]:
     whole, confidences = Performance(), np.zeros((3, LEVELS), dtype=np.int64)
     panes, events, first, last = 0, 0, inf, -inf
+    pairs = Beside()
     for stored in history.store.history.each(*wanted, data=False):
-        performance, counts = scores_of(stored)
+        performance, counts, beside = scores_of(stored)
+        pairs += beside
         whole, confidences = whole + performance, confidences + counts
         panes, events = panes + 1, events + stored.row.events
         first, last = min(first, stored.row.first), max(last, stored.row.last)
@@ -147,6 +168,9 @@ def _of_range(
         "outlook": _outlook(task, confidences, view, panes),
         "scores": None,
         "rolling": None,
+        "since_promotion": None,
+        "frozen": None,
+        "beside_frozen": _beside(pairs),
     }
 
 
@@ -195,7 +219,7 @@ def _ages(of: Performance, models: list[str]) -> list[AgeLoss]:
 
 def _pane(stored: StoredPane, task: Task, view: View | None) -> PanePerformance:
     row = stored.row
-    performance, counts = scores_of(stored)
+    performance, counts, beside = scores_of(stored)
     losses: Losses = {name: performance.mean(name) for name in _models(performance)}
     return PanePerformance(
         **_coverage(performance),
@@ -205,5 +229,10 @@ def _pane(stored: StoredPane, task: Task, view: View | None) -> PanePerformance:
         last=moment(row.last),
         scored=performance.score(MODEL).count,
         mean_loss=losses,
+        beside_frozen=_beside(beside),
         outlook=_outlook(task, counts, view, 1),
     )
+
+
+def _beside(found: Beside) -> BesideFrozen | None:
+    return BesideFrozen(labels=found.labels, mean_loss=found.means()) if found.labels else None

@@ -112,6 +112,47 @@ class Rolling(BaseModel):
     scores: dict[str, Losses] | None = Field(description="By model and metric.")
 
 
+class SincePromotion(BaseModel):
+    """Progressive scores of the predictions made since the model that serves was promoted."""
+
+    version: str
+    time: datetime | None = Field(
+        description="Event time of the promotion; null where none was: then it is the whole stream."
+    )
+    scored: int = Field(description="Labels of these predictions.")
+    scores: dict[str, Losses] = Field(description="By model and metric.")
+
+
+class RollingBeside(BaseModel):
+    """The last of the labels for which the frozen model was asked."""
+
+    scored: int
+    scores: dict[str, Losses]
+
+
+class BesideFrozen(BaseModel):
+    """Losses on the labels for which the frozen model was asked."""
+
+    labels: int
+    mean_loss: Losses = Field(description="Of model and frozen, on the same labels.")
+
+
+class FrozenBaseline(BaseModel):
+    """The third baseline: the model that serves, as it was when it was promoted."""
+
+    version: str
+    time: datetime | None = Field(
+        description="Event time when it was frozen: at the promotion; of the first version, behind "
+        "the warm-up."
+    )
+    every: int = Field(description="It is asked about one event in so many, chosen by the id.")
+    failed: str | None = Field(description="Why it says no more, where its model raised.")
+    scored: int = Field(description="Labels of the events that it was asked about.")
+    scores: dict[str, Losses] = Field(description="Of model and frozen, on the same labels.")
+    rolling: RollingBeside = Field(description="Of these, the ones among the rolling labels.")
+    mean_loss: Losses | None = Field(description="Of both since it was frozen.")
+
+
 class PanePerformance(Coverage):
     """The labels that came while a pane was open."""
 
@@ -121,6 +162,7 @@ class PanePerformance(Coverage):
     last: datetime | None
     scored: int = Field(description="Labels for which all models had an answer.")
     mean_loss: Losses = Field(description="By model.")
+    beside_frozen: BesideFrozen | None = Field(description="null where it was not asked.")
     outlook: Outlook | None = Field(description="Where it was asked for with outlooks=true.")
 
 
@@ -175,6 +217,26 @@ class PerformanceAnswer(Coverage, Watched):
             "outlook": _ESTIMATE,
             "scores": {"model": {"ROCAUC": 0.71}, "no_change": {"ROCAUC": 0.55}},
             "rolling": {"window": 1000, "scores": {"model": {"ROCAUC": 0.73}}},
+            "since_promotion": {
+                "version": "v1",
+                "time": None,
+                "scored": 55000,
+                "scores": {"model": {"ROCAUC": 0.71}, "no_change": {"ROCAUC": 0.55}},
+            },
+            "frozen": {
+                "version": "v1",
+                "time": "2013-01-05T09:00:00Z",
+                "every": 10,
+                "failed": None,
+                "scored": 4700,
+                "scores": {"model": {"ROCAUC": 0.71}, "frozen": {"ROCAUC": 0.66}},
+                "rolling": {
+                    "scored": 98,
+                    "scores": {"model": {"ROCAUC": 0.73}, "frozen": {"ROCAUC": 0.65}},
+                },
+                "mean_loss": {"model": 0.16, "frozen": 0.18},
+            },
+            "beside_frozen": None,
             "series": [
                 {
                     "index": 57,
@@ -186,6 +248,7 @@ class PerformanceAnswer(Coverage, Watched):
                     "coverage": 0.95,
                     "scored": 950,
                     "mean_loss": {"model": 0.26, "no_change": 0.33, "majority": 0.3},
+                    "beside_frozen": {"labels": 97, "mean_loss": {"model": 0.26, "frozen": 0.29}},
                     "outlook": None,
                 }
             ],
@@ -213,5 +276,15 @@ class PerformanceAnswer(Coverage, Watched):
         "metric; null over a range."
     )
     rolling: Rolling | None = Field(description="The same of the last labels; null over a range.")
+    since_promotion: SincePromotion | None = Field(
+        description="The same since the promotion; null over a range."
+    )
+    frozen: FrozenBaseline | None = Field(
+        description="What learning on is worth; null over a range, during the warm-up, and where "
+        "monitor.frozen_every is 0."
+    )
+    beside_frozen: BesideFrozen | None = Field(
+        None, description="Of a range: the panes in it, added up, whatever version served."
+    )
     series: list[PanePerformance] = Field(description="Closed panes, newest first.")
     next: str | None = Field(description="Cursor of the next page of the series.")

@@ -80,8 +80,8 @@ def time_range(
         Query(
             alias="from",
             max_length=64,
-            description=f"Event time from which on: {_TIME}. Panes that reach into the range "
-            "belong to it.",
+            description=f"Event time from which on: {_TIME}. Of panes, those that reach into "
+            "the range belong to it.",
             examples=["2013-06-01T00:00:00Z"],
         ),
     ] = None,

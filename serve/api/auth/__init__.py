@@ -1,0 +1,1 @@
+"""Who may use the API: keys, tokens, browser sessions, roles and limits."""

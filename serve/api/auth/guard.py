@@ -1,0 +1,137 @@
+"""The check at the door of each route: who asks, whether the role is enough, and how often."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serve.api.auth.access import Access
+from serve.api.auth.limits import fields
+from serve.api.auth.refusal import Refusal, too_many, too_weak
+from serve.api.auth.roles import OPEN, ROLE_OF, Role
+from serve.api.problems import problem_response
+
+
+class AccessMetrics:
+    """What is counted at the door.
+
+    Parameters
+    ----------
+    registry
+        The application's own.
+    access
+        Whose keys are looked at.
+    """
+
+    def __init__(self, registry: CollectorRegistry, access: Access) -> None:
+        # reason: missing, unknown, expired, scheme, session, token, role, cross_origin, issuer,
+        # rate, failures. Alert on unknown and token: somebody tries.
+        self._refused = Counter(
+            "riverrun_refused_total",
+            "Requests refused for who made them, or how often",
+            ["reason"],
+            registry=registry,
+        )
+        keys = access.keys
+        if keys is not None:
+            # 0: the file cannot be read as it is now, and the keys before it go on.
+            Gauge(
+                "riverrun_keys_current",
+                "Whether the file of keys could be read",
+                registry=registry,
+            ).set_function(lambda: keys.trouble is None)
+
+    def refused(self, refusal: Refusal) -> None:
+        """Count a refusal."""
+        self._refused.labels(refusal.reason).inc()
+
+
+def guard(app: FastAPI, access: Access, metrics: AccessMetrics) -> None:
+    """Put a check before each route that an application has, by the table of roles.
+
+    Call it when all routes are there. A route that the table does not know needs an operator.
+
+    Raises
+    ------
+    TypeError
+        Where something answers that is no single route, and would be answered unchecked.
+    """
+    for route in app.routes:
+        if not isinstance(route, Route | Mount):
+            raise TypeError(f"{route!r} cannot be guarded; add its routes one by one")
+        needed = role_of(route)
+        if name_of(route) == "metrics" and access.settings.open_metrics:
+            needed = OPEN
+        if needed is not OPEN:
+            route.app = Guarded(route.app, access, needed, metrics)
+
+
+def name_of(route: BaseRoute) -> str:
+    """Return what the table of roles calls a route."""
+    return str(getattr(route, "operation_id", None) or getattr(route, "name", ""))
+
+
+def role_of(route: BaseRoute) -> Role | None:
+    """Return the role that a route needs; ``OPEN`` for none."""
+    return ROLE_OF.get(name_of(route), Role.OPERATOR)
+
+
+class Guarded:
+    """One route behind its check.
+
+    Pure ASGI, as ``RequestScope``: on the way of every prediction.
+
+    Parameters
+    ----------
+    app
+        The route.
+    access
+        Tells who asks.
+    needed
+        The weakest role that may pass.
+    metrics
+        Where refusals are counted.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, needed: Role, metrics: AccessMetrics) -> None:
+        self._app = app
+        self._access = access
+        self._needed = needed
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer why not."""
+        refusal = await self._check(scope)
+        if refusal is None:
+            await self._app(scope, receive, send)
+        else:
+            await refuse(refusal, self._metrics, scope, receive, send)
+
+    async def _check(self, scope: Scope) -> Refusal | None:
+        access = self._access
+        caller = await access.identify(scope)
+        if isinstance(caller, Refusal):
+            return caller
+        if access.rate is not None:
+            verdict = access.spend(caller)
+            if verdict is not None:
+                if not verdict.allowed:
+                    return too_many(verdict, caller.name, access.rate.policy)
+                scope["state"]["headers"] = fields(access.rate.policy, verdict)
+        if caller.role < self._needed:
+            return too_weak(caller, self._needed)
+        scope["state"]["caller"] = caller
+        return None
+
+
+async def refuse(
+    refusal: Refusal, metrics: AccessMetrics, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Answer with a refusal, and count it."""
+    metrics.refused(refusal)
+    request = Request(scope, receive)
+    response = problem_response(refusal.problem, request, refusal.headers)
+    await response(scope, receive, send)

@@ -1,0 +1,80 @@
+"""Which role each operation needs, in one table."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Role(IntEnum):
+    """What a caller may do; each role may do what those before it may."""
+
+    VIEWER = 1
+    PREDICTOR = 2
+    OPERATOR = 3
+
+    @property
+    def label(self) -> str:
+        """The role as people write it."""
+        return self.name.lower()
+
+
+ROLES = tuple(role.label for role in Role)
+"""The names of the roles, the weakest first."""
+
+OPEN = None
+"""Whoever reaches the API; such a route may still look at who asks."""
+
+ROLE_OF: dict[str, Role | None] = {
+    # What machines ask before they can have a key.
+    "healthz": OPEN,
+    "readyz": OPEN,
+    "metrics": Role.VIEWER,  # open by api.open_metrics
+    # Holds no data of a stream: it is the same for everybody who runs this version.
+    "openapi": OPEN,
+    # Sessions check credentials themselves.
+    "sign_in": OPEN,
+    "sign_out": OPEN,
+    "show_session": Role.VIEWER,
+    # Looking.
+    "list_streams": Role.VIEWER,
+    "stream_status": Role.VIEWER,
+    "schema": Role.VIEWER,
+    "anomalies": Role.VIEWER,
+    "drift": Role.VIEWER,
+    "drift_report": Role.VIEWER,
+    "feature_drift": Role.VIEWER,
+    "performance": Role.VIEWER,
+    "list_models": Role.VIEWER,
+    "show_model": Role.VIEWER,
+    "list_retrains": Role.VIEWER,
+    "show_retrain": Role.VIEWER,
+    "show_request": Role.VIEWER,
+    "list_predictions": Role.VIEWER,
+    "show_prediction": Role.VIEWER,
+    "live": Role.VIEWER,
+    "wanted_labels": Role.VIEWER,
+    "label_conflicts": Role.VIEWER,
+    # Predicting, and bringing events and labels.
+    "predict": Role.PREDICTOR,
+    "predict_batch": Role.PREDICTOR,
+    "append_events": Role.PREDICTOR,
+    "append_labels": Role.PREDICTOR,
+    # Control.
+    "ask_for_retrain": Role.OPERATOR,
+    "cancel_retrain": Role.OPERATOR,
+    "promote_model": Role.OPERATOR,
+    "rollback_model": Role.OPERATOR,
+    "list_audit": Role.OPERATOR,
+}
+"""By operation id, or where a route has none by its name. What is missing needs an operator."""
+
+
+def role_named(name: str) -> Role | None:
+    """Return a role by its name, or None.
+
+    Examples
+    --------
+    >>> role_named("viewer").label, role_named("admin")
+    ('viewer', None)
+    """
+    return next((role for role in Role if role.label == name), None)

@@ -1,0 +1,1 @@
+"""What a prediction over HTTP goes through: judged, remembered, answered, recorded."""

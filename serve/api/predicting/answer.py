@@ -1,0 +1,209 @@
+"""From one event's JSON to its answer: read, recall, judge, predict, record, remember."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from monitor.anomalies import Anomaly
+from serve.api.event_reader import new_key
+from serve.api.model_holder import LiveModel
+from serve.api.predicting.checking import Flag, flagged, refused
+from serve.api.predicting.memory import Given
+from serve.api.problems import FieldError, Problem, problem_of
+from serve.api.served_stream import ServedStream
+from stream.events import SERVED_HEADER, Event, Features, Rejected, Served
+from stream.labels import Label
+from stream.learner import Prediction, decide, probabilities
+from stream.log import MAX_RECORD_BYTES
+from stream.records import NewRecord
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Answered(NamedTuple):
+    """The answer to one event.
+
+    Parameters
+    ----------
+    body
+        JSON in the shape of ``serve.api.models.Prediction``.
+    repeated
+        Whether it was given before.
+    """
+
+    body: bytes
+    repeated: bool
+
+
+class _Answer(msgspec.Struct, gc=False):
+    event_id: str | None
+    prediction: Label | None
+    probabilities: dict[str, float] | None
+    model_version: str
+    learned_offset: int
+    staleness_seconds: float
+    recorded: bool
+    flags: list[Flag]
+
+
+def answer_one(
+    stream: ServedStream, live: LiveModel, value: bytes, record: bool, where: str
+) -> Answered | Problem:
+    """Predict one event, and hand it over to be recorded where that is asked for.
+
+    Parameters
+    ----------
+    stream
+        Whose event it is.
+    live
+        The model that answers.
+    value
+        The event's JSON, appended as it is.
+    record
+        Whether the event is to be appended.
+    where
+        What names the event in a problem.
+
+    Returns
+    -------
+    Answered
+        A recorded event whose id was answered before has the same answer, and is not recorded
+        again.
+    Problem
+        Why there is no prediction; then nothing is recorded.
+    """
+    reader, now = stream.reader, stream.clock.now()
+    now_ms = round(now * 1000)
+    if not record:
+        event = reader.question(value, now_ms)
+        if isinstance(event, Rejected):
+            return reader.problem(event, value, where)
+        said = say(stream, live, event.features, where)
+        if isinstance(said, Problem):
+            return said
+        shown = (event.id or None) if reader.has_id else None
+        stream.answered += 1
+        return Answered(_body(stream, live, shown, said, now, recorded=False), False)
+    event = reader.event(value, now_ms, None if reader.has_id else new_key())
+    if isinstance(event, Rejected):
+        return reader.problem(event, value, where)
+    return _recorded(stream, live, event, value, now, where)
+
+
+def _recorded(
+    stream: ServedStream, live: LiveModel, event: Event, value: bytes, now: float, where: str
+) -> Answered | Problem:
+    memory, remembers = stream.memory, stream.reader.has_id and stream.memory.capacity
+    digest = stream.reader.digest(event) if remembers else b""
+    if remembers and (before := memory.recall(event.id)) is not None:
+        return _again(stream, before, digest, event, where)
+    said = say(stream, live, event.features, where)
+    if isinstance(said, Problem):
+        return said
+    served = Served(said[0], live.version, live.learned_offset)
+    headers = ((SERVED_HEADER, _encode(served)),)
+    new = NewRecord(stream.config.events_topic, event.id.encode(), value, headers)
+    if new.size > MAX_RECORD_BYTES:
+        return _too_large_to_record(new, where)
+    body = _body(stream, live, event.id, said, now, recorded=True)
+    if remembers:
+        first = memory.claim(event.id, Given(digest, body))
+        if first.answer is not body:  # another process answered in this very moment
+            return _again(stream, first, digest, event, where)
+    stream.answered += 1
+    if stream.recorder.offer(new):
+        return Answered(body, False)
+    if remembers:
+        memory.forget(event.id)
+    return Answered(_body(stream, live, event.id, said, now, recorded=False), False)
+
+
+def _again(
+    stream: ServedStream, before: Given, digest: bytes, event: Event, where: str
+) -> Answered | Problem:
+    if before.digest == digest:
+        stream.memory.repeated += 1
+        return Answered(before.answer, True)
+    field = f"{where}.{stream.config.event.id}"
+    message = (
+        f"the id {event.id!r} was answered and recorded with another event; an id is learned from "
+        "once: send another id, or ask with record = false"
+    )
+    errors = [FieldError(field=field, message=message)]
+    return problem_of(409, "id_reused", f"{field}: {message}", errors=errors)
+
+
+def say(
+    stream: ServedStream, live: LiveModel, features: Features, where: str
+) -> tuple[Prediction, list[Flag]] | Problem:
+    """Judge features by the served schema, and predict them.
+
+    Parameters
+    ----------
+    stream
+        Its configuration says what becomes of an error.
+    live
+        The model that answers.
+    features
+        Of the event.
+    where
+        What names the event in a problem.
+    """
+    anomalies: tuple[Anomaly, ...] = ()
+    flags: list[Flag] = []
+    if live.judge is not None:
+        anomalies = live.judge.anomalies(features)
+    if anomalies:
+        if stream.config.api.on_schema_error == "refuse":
+            problem = refused(anomalies, where)
+            if problem is not None:
+                stream.refused += 1
+                return problem
+        flags, features = flagged(anomalies, features)
+        stream.flagged += 1
+    try:
+        return live.learner.predict(features), flags
+    except Exception as error:  # noqa: BLE001 - a model may raise anything
+        message = f"the model raised {type(error).__name__}: {error}"[:500]
+        errors = [FieldError(field=where, message=message)]
+        return problem_of(422, "model_error", f"{where}: {message}", errors=errors)
+
+
+def _body(
+    stream: ServedStream,
+    live: LiveModel,
+    shown: str | None,
+    said: tuple[Prediction, list[Flag]],
+    now: float,
+    *,
+    recorded: bool,
+) -> bytes:
+    task, prediction = stream.config.model.task, said[0]
+    return _encode(
+        _Answer(
+            shown,
+            decide(task, prediction),
+            probabilities(task, prediction),
+            live.version,
+            live.learned_offset,
+            round(max(0.0, now - live.created_at), 3),
+            recorded,
+            said[1],
+        )
+    )
+
+
+def _too_large_to_record(record: NewRecord, where: str) -> Problem:
+    message = (
+        f"{record.size:,} bytes with its prediction are over the log's limit of "
+        f"{MAX_RECORD_BYTES:,}; send a smaller event, or ask with record = false"
+    )
+    errors = [FieldError(field=where, message=message)]
+    return problem_of(413, "too_large", f"{where}: {message}", errors=errors)
+
+
+def plain_problem(problem: Problem) -> dict[str, Any]:
+    """Return a problem as it stands among the answers to many events."""
+    return problem.model_dump(exclude_none=True)
