@@ -53,15 +53,12 @@ def gather(
     alarms = past.panes[-1].row.summary.alarms if past.panes else []
     columns = _columns(drift, start, end, None if start is not None else max(drift.spans))
     losses = performance_summary(past.performance)["mean_loss"]
-    run = (status.get("retrain") or {}).get("run")
-    judged = verdict(
-        monitor,
-        losses,
-        [name for _, name in alarms],
-        past.alarm_since(),
-        halted=_halted(store, newest),
-        run=run,
-    )
+    run, halted = (status.get("retrain") or {}).get("run"), _halted(store, newest)
+    if end is not None and past.panes:  # how it was then
+        monitor = {"state": past.panes[-1].row.summary.state, "warm_up": None}
+        run = halted = None
+    names = [name for _, name in alarms]
+    judged = verdict(monitor, losses, names, past.alarm_since(), halted=halted, run=run)
     return {
         "stream": config.stream.name,
         "task": status["task"],
