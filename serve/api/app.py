@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from serve.api.audit.routes import add_audit_routes
 from serve.api.auth.access import Access
 from serve.api.auth.cors import allow_origins
 from serve.api.auth.guard import AccessMetrics, guard
@@ -21,6 +22,7 @@ from serve.api.insight.anomaly_series import add_anomaly_series_routes
 from serve.api.insight.history import add_history_routes
 from serve.api.insight.sampler import Sampler
 from serve.api.insight.system import add_system_routes
+from serve.api.labels.routes import add_label_routes
 from serve.api.lifecycle.models import add_model_routes
 from serve.api.lifecycle.retrains import add_retrain_routes
 from serve.api.live.routes import add_live_routes
@@ -125,6 +127,8 @@ def create_app(
     add_anomaly_series_routes(app, served)
     add_dashboard_routes(app, served, access)
     add_open_inference_routes(app, served, version)
+    add_label_routes(app, served)
+    add_audit_routes(app, served)
     add_session_routes(app, access, door)
     guard(app, access, door)
     return app

@@ -148,8 +148,11 @@ def _say_who_may(operation: dict[str, Any]) -> None:
     operation["security"] = [{name: []} for name in _SCHEMES]
     said = operation.get("description", "")
     operation["description"] = f"{said}{chr(10) * 2 if said else ''}Role: `{role.label}`."
+    answers = operation["responses"]
+    own = answers.get("500", {})  # a problem, but where a protocol has errors of its own
     for status, answer in problems(401, 403, 429, 503).items():
-        operation["responses"].setdefault(str(status), answer)
+        content = own.get("content", answer["content"])
+        answers.setdefault(str(status), answer | {"content": content})
 
 
 def _restore_examples(app: FastAPI, schemas: dict[str, Any]) -> None:

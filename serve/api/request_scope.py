@@ -51,8 +51,8 @@ class RequestScope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                more = scope["state"].get("headers", ())
-                mine = [*message["headers"], *more, (b"x-request-id", request_id)]
+                mine = [*message["headers"], (b"x-request-id", request_id)]
+                mine += scope["state"].get("headers", ())
                 message["headers"] = with_security(mine, scope.get("scheme", "http"))
             await send(message)
 

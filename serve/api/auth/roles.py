@@ -67,6 +67,8 @@ ROLE_OF: dict[str, Role | None] = {
     "happenings": Role.VIEWER,
     "anomaly_series": Role.VIEWER,
     "system": Role.VIEWER,
+    "wanted_labels": Role.VIEWER,
+    "label_conflicts": Role.VIEWER,
     # Predicting, and bringing events and labels.
     "predict": Role.PREDICTOR,
     "predict_batch": Role.PREDICTOR,
@@ -88,6 +90,7 @@ ROLE_OF: dict[str, Role | None] = {
     "cancel_retrain": Role.OPERATOR,
     "promote_model": Role.OPERATOR,
     "rollback_model": Role.OPERATOR,
+    "list_audit": Role.OPERATOR,
 }
 """By operation id, or where a route has none by its name. What is missing needs an operator."""
 

@@ -37,7 +37,13 @@ _BY_SCHEMA: dict[str, Datatype] = {
 def add_open_inference_routes(app: FastAPI, streams: Streams, version: str) -> None:
     """Add the routes of the protocol: about the server, and about each stream as a model."""
 
-    @app.get("/v2", operation_id="v2_server", summary="What this server is", tags=_TAGS)
+    @app.get(
+        "/v2",
+        operation_id="v2_server",
+        summary="What this server is",
+        tags=_TAGS,
+        responses=failures(),
+    )
     async def server() -> ServerMetadata:
         return ServerMetadata(version=version)  # type: ignore[call-arg]
 
