@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-_MODEL = '''
+_MODEL = """
 import random
 
 from mlserver import MLModel
@@ -32,7 +32,7 @@ class River(MLModel):
             ),
         ]
         return InferenceResponse(model_name=self.name, outputs=outputs)
-'''
+"""
 
 
 def folder_of(folder: Path, port: int) -> Path:
