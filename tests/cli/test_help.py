@@ -10,8 +10,8 @@ import pytest
 import typer
 
 COMMANDS = [
-    "demo", "init", "check", "up", "worker", "api", "status", "produce", "drift", "placebo",
-    "backtest",
+    "demo", "init", "check", "up", "worker", "api", "status", "report", "produce", "drift",
+    "placebo", "backtest",
     "retrain", "score",
 ]  # fmt: skip
 GROUPS = [

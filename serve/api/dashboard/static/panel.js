@@ -84,8 +84,9 @@ export function panel({ title, sub, source, height = 240, empty, render, rows, i
     }
     if (state.data === data) return;
     data = state.data;
-    put(subtitle, sub?.(data) ?? "");
-    const below = foot?.(data);
+    const lacking = empty?.(data);
+    put(subtitle, (!lacking && sub?.(data)) || "");
+    const below = lacking ? null : foot?.(data);
     footer.hidden = !below;
     put(footer, below);
     draw();

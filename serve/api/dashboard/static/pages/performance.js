@@ -31,6 +31,7 @@ async function load() {
 }
 
 const lacking = ({ found }) => (found.labels ? null : { why: found.note ?? "No label has come since the warm-up.", command: "riverrun produce --labels labels.csv" });
+const noWindow = (data) => lacking(data) ?? (data.series.length ? null : { why: "No window has closed since the warm-up.", command: "riverrun produce events.csv" });
 const lossOf = (found, of) => found.models.find((one) => one.model === of)?.mean_loss ?? null;
 const gain = (one, other) => (one === null || !other ? null : 1 - one / other);
 
@@ -81,7 +82,7 @@ function losses(source) {
   const models = ({ series }) => [...new Set(series.flatMap((one) => Object.keys(one.mean_loss)))].sort((a, b) => (a === "model" ? -1 : b === "model" ? 1 : a.localeCompare(b)));
   return chartPanel({
     title: "Mean loss by window", sub: () => "lower is better", source, height: 320, file: "losses", tools: [size, older, newest],
-    empty: lacking,
+    empty: noWindow,
     text: (data) => `Mean loss in ${many(data.series.length, "window")}: ${Object.entries(recentLosses(data)).map(([of, loss]) => `${NAMES[of] ?? of} ${number(loss)} lately`).join(", ")}.`,
     keys: (data, c) => [
       ...models(data).map((of) => ({ name: NAMES[of] ?? words(of), colour: c[(STYLES[of] ?? STYLES.mean)[0]], dash: { dot: "2 2", dash: "5 3" }[(STYLES[of] ?? STYLES.mean)[1]] })),

@@ -128,6 +128,6 @@ const versionColumns = (models, done) => [
   { key: "state", label: "State", show: (row) => badge(VERSION_STATES[row.state] ?? "unknown", words(row.state)) },
   { key: "scores", label: "Score", num: true, value: (row) => Object.values(row.scores)[0] ?? null, show: (row) => { const [found] = Object.entries(row.scores); return found ? `${found[0]} ${number(found[1])}` : "–"; } },
   { key: "labels", label: "Gate's labels", num: true, value: (row) => row.gate.labels ?? null, show: (row) => (row.gate.labels === undefined ? "–" : whole(row.gate.labels)) },
-  { key: "can", label: "", sort: false, value: (row) => row.can_be_promoted, show: (row) => (row.can_be_promoted ? actionButton({ label: "Promote", title: `Promote ${row.version}?`, symbol: icon("up"), path: `${ROOT}/models/${encodeURIComponent(row.version)}/promote`, done,
+  { key: "can", label: "Action", sort: false, value: (row) => row.can_be_promoted, show: (row) => (row.can_be_promoted ? actionButton({ label: "Promote", title: `Promote ${row.version}?`, symbol: icon("up"), path: `${ROOT}/models/${encodeURIComponent(row.version)}/promote`, done,
     consequence: `${row.version} serves from the next checkpoint on, without asking the gate. ${models.serving} goes on in its shadow for the probation and comes back by itself if ${row.version} turns out worse.` }) : h("span", { class: "sr" }, "cannot be promoted")) },
 ];
