@@ -58,7 +58,7 @@ def test_values_raise_an_alarm_on_the_very_feature(broken):
 
 
 def test_concept_is_found_and_a_challenger_from_after_it_is_decided_on(broken):
-    _, during, after, status = broken("concept", 34_000, "2d")
+    _, during, after, status = broken("concept", 42_000, "2d")
     told = during + after
     assert re.search(r"drift    the loss has changed, since about Jan 2\d", told)
     assert re.search(r"run \d+ +A run began: drift in pane", told)
