@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import resource
-import sys
-from pathlib import Path
+import socket
 from typing import Any
 
 from stream.clock import Clock
+from stream.process import resident_bytes
 
 STAGES = ("poll", "handle", "publish", "checkpoint")
 """Waiting for records; decoding, predicting, learning, watching; handing predictions and dead
 letters over; making all of it durable."""
-
-_STATM = Path("/proc/self/statm")
 
 
 class Telemetry:
@@ -29,23 +26,28 @@ class Telemetry:
     ----------
     seconds
         By stage.
+    records, idle
+        Records polled; and the seconds of polls that brought none, which are part of ``poll``.
 
     Examples
     --------
     >>> from stream.clock import SystemClock
     >>> telemetry = Telemetry(SystemClock())
     >>> telemetry.begin()
-    >>> waited = telemetry.lap("poll")
-    >>> telemetry.seconds["poll"] == waited
+    >>> telemetry.polled(records=0)
+    >>> telemetry.seconds["poll"] == telemetry.idle
     True
     """
 
     def __init__(self, clock: Clock) -> None:
         self.seconds = dict.fromkeys(STAGES, 0.0)
+        self.records = 0
+        self.idle = 0.0
         self._clock = clock
         self._started_at = clock.now()
         self._since = clock.monotonic()
         self._checkpoints = 0
+        self._about = {"pid": os.getpid(), "host": socket.gethostname()}
 
     def begin(self) -> None:
         """Begin to measure the next stage."""
@@ -63,27 +65,19 @@ class Telemetry:
         self.seconds[stage] += seconds
         self._checkpoints += stage == "checkpoint"
 
+    def polled(self, records: int) -> None:
+        """Take note that a poll is over, and what it brought."""
+        took = self.lap("poll")
+        self.records += records
+        self.idle += 0.0 if records else took
+
     def told(self) -> dict[str, Any]:
         """Return all of it as plain data; counters begin anew with each process."""
-        return {
+        return self._about | {
             "started_at": self._started_at,
             "stages": {stage: round(seconds, 4) for stage, seconds in self.seconds.items()},
+            "records": self.records,
+            "idle_seconds": round(self.idle, 3),
             "checkpoints": self._checkpoints,
-            "memory_bytes": memory_bytes(),
+            "memory_bytes": resident_bytes(),
         }
-
-
-def memory_bytes() -> int:
-    """Return the resident memory of this process; where that cannot be asked, its largest so far.
-
-    Examples
-    --------
-    >>> memory_bytes() > 1_000_000
-    True
-    """
-    try:
-        pages = int(_STATM.read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return largest if sys.platform == "darwin" else 1024 * largest
-    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -64,8 +64,8 @@ class Worker:
 
     Attributes
     ----------
-    idle_seconds, telemetry
-        Spent so far in polls that found nothing; and time by stage.
+    telemetry
+        Where its time goes.
 
     Notes
     -----
@@ -102,7 +102,6 @@ class Worker:
         self._schema_at = float("-inf")
         self._batch = _SMALLEST_BATCH
         self.telemetry = Telemetry(clock)
-        self.idle_seconds = 0.0
 
     def start(self, rebuild: bool = False) -> None:
         """Claim the shard and load its state.
@@ -183,7 +182,7 @@ class Worker:
             self.telemetry.begin()
             records = self._source.poll(self._batch, _POLL_SECONDS)
             self._idle = not records
-            self.idle_seconds += self.telemetry.lap("poll") * self._idle
+            self.telemetry.polled(len(records))
             if records:
                 self._turn(records)
             self._look_after_runs()
@@ -208,6 +207,8 @@ class Worker:
             return
         started = self._clock.monotonic()
         self._publisher.flush()
+        flushed = self._clock.monotonic()
+        self.telemetry.spent("publish", flushed - started)
         snapshot, changes = take_snapshot(self.line)
         recent = self._recent.changes(changes["settled"][0], groups_of(self.line))
         snapshot = msgspec.structs.replace(snapshot, recent=recent)
@@ -235,7 +236,7 @@ class Worker:
         mark_committed(self.line, changes, number)
         self._source.commit(self.line.offsets)
         self._cadence.done(started, self._clock.monotonic())
-        self.telemetry.spent("checkpoint", self._cadence.took)
+        self.telemetry.spent("checkpoint", self._clock.monotonic() - flushed)
         _log.debug("checkpoint", number=number, seconds=round(self._cadence.took, 4))
 
     def _turn(self, records: list[Record]) -> None:
@@ -302,9 +303,12 @@ class Worker:
             self._rolling, self._rolling_at = self.line.scores.rolling(), now
             self._rolling_of = self.line.scores.scored
         status = status_of(self.line, self._rolling, snapshot.parts.get(WATCH_PART))
-        lag = self._lag.read(now, is_idle=self._idle)
-        told = {"checkpoint_seconds": self._cadence.took, "epoch": self._claim.epoch, "lag": lag}
-        return status | told | {"worker": self.telemetry.told()}
+        return status | {
+            "checkpoint_seconds": self._cadence.took,
+            "epoch": self._claim.epoch,
+            "lag": self._lag.read(now, is_idle=self._idle),
+            "worker": self.telemetry.told(),
+        }
 
 
 def open_worker(
@@ -337,12 +341,5 @@ def open_worker(
     topics = [config.events_topic, config.labels_topic]
     source = log.source(topics, group=f"riverrun-{config.stream.name}")
     training = None if launch is None else partial(Supervisor, config, log, store, clock, launch)
-    return Worker(
-        config,
-        source,
-        log.sink(),
-        store,
-        make_line=make_line,
-        clock=clock,
-        training=training,
-    )
+    sink = log.sink()
+    return Worker(config, source, sink, store, make_line=make_line, clock=clock, training=training)

@@ -7,6 +7,8 @@ when Prometheus asks. Labels are bounded: routes by their templates, never by th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
@@ -71,6 +73,40 @@ _LABEL_KINDS = (
 )
 
 
+@dataclass(slots=True)
+class RouteTimes:
+    """How long the requests of one route took.
+
+    Parameters
+    ----------
+    seconds, count
+        All of them together.
+    buckets
+        Upper limit in seconds, and how many took at most so long.
+    """
+
+    seconds: float = 0.0
+    count: float = 0.0
+    buckets: list[tuple[float, float]] = field(default_factory=list)
+
+    def quantile(self, share: float) -> float | None:
+        """Return the time that a share of requests stayed below, between two limits a guess.
+
+        Examples
+        --------
+        >>> RouteTimes(1.0, 10, [(0.1, 5), (0.5, 10), (float("inf"), 10)]).quantile(0.75)
+        0.3
+        """
+        wanted, low, before = share * self.count, 0.0, 0.0
+        for limit, count in self.buckets:
+            if count >= wanted and count > before:
+                if limit == inf:
+                    return low
+                return low + (limit - low) * (wanted - before) / (count - before)
+            low, before = limit, count
+        return None
+
+
 class HttpMetrics:
     """What is measured of every request.
 
@@ -98,12 +134,31 @@ class HttpMetrics:
         )
         # Memory, processor time and open files of this process; Linux only.
         ProcessCollector(registry=registry)
+        self._known: dict[tuple[str, str | None, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """Count one request. A route of None is a path that nothing answers."""
-        known = route or "none"
-        self._requests.labels(method if method in _METHODS else "other", known, status).inc()
-        self._seconds.labels(known).observe(seconds)
+        method = method if method in _METHODS else "other"
+        found = self._known.get((method, route, status))
+        if found is None:  # looked up once, since each look-up locks and hashes again
+            known = route or "none"
+            found = self._requests.labels(method, known, status), self._seconds.labels(known)
+            self._known[method, route, status] = found
+        found[0].inc()
+        found[1].observe(seconds)
+
+    def times(self) -> dict[str, RouteTimes]:
+        """Return how long requests took, by route."""
+        found: dict[str, RouteTimes] = {}
+        for sample in (one for family in self._seconds.collect() for one in family.samples):
+            held = found.setdefault(sample.labels["route"], RouteTimes())
+            if sample.name.endswith("_bucket"):
+                held.buckets.append((float(sample.labels["le"]), sample.value))
+            elif sample.name.endswith("_sum"):
+                held.seconds = sample.value
+            elif sample.name.endswith("_count"):
+                held.count = sample.value
+        return found
 
 
 class StreamMetrics(Collector):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from threading import BoundedSemaphore
 
 from serve.api.event_reader import EventReader
+from serve.api.explainer import Explainer
 from serve.api.inference_log import InferenceLog
 from serve.api.lag import LagWatch
 from serve.api.model_holder import ModelHolder
@@ -52,12 +53,16 @@ class ServedStream:
         Requests that wait for a newer model.
     memory
         Recorded answers by id.
+    explainer
+        Explains predictions beside the event loop.
     history
         Reads what the monitor left in the store.
-    lag
-        How far the worker is behind the log.
+    log
+        As given.
     kept
         The newest predictions, out of the store.
+    lag
+        How far the worker is behind the log.
 
     Raises
     ------
@@ -82,7 +87,8 @@ class ServedStream:
         self.models = ModelHolder(store, identity_of(config), name, poll_seconds=poll_seconds)
         self.history = HistoryReader(store, config)
         self.kept = KeptPredictions(store, config)
-        self._log = log
+        self.explainer = Explainer(store, self.models)
+        self.log = log
         self._sink = log.sink()
         self.recorder = InferenceLog(
             self._sink,
@@ -107,11 +113,13 @@ class ServedStream:
         self.models.start()
         self.recorder.start()
         self.history.start()
+        self.explainer.start()
         self.lag.start()
 
     def stop(self, grace_seconds: float) -> None:
         """Stop the background work; what waits to be recorded has so long. May be repeated."""
         self.lag.stop()
+        self.explainer.stop()
         self.history.stop()
         self.models.stop()
         self.recorder.stop(grace_seconds)
@@ -156,19 +164,19 @@ class ServedStream:
         finally:
             self._appends.release()
 
-    def _offsets(self) -> dict[str, int]:
-        newest = self.models.newest
-        return {} if newest is None else newest.offsets
-
     def _forget(self, record: NewRecord) -> None:
         if record.key is not None:
             self.memory.forget(record.key.decode())
 
+    def _offsets(self) -> dict[str, int]:
+        newest = self.models.newest
+        return {} if newest is None else newest.offsets
+
     def _probe_log(self) -> None:
-        known = self._log.topics()
+        known = self.log.topics()
         for topic in (self.config.events_topic, self.config.labels_topic):
             if topic not in known:
-                raise TopicNotFoundError(topic, self._log.url, list(known))
+                raise TopicNotFoundError(topic, self.log.url, list(known))
 
 
 class Streams:

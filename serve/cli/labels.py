@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -86,7 +87,7 @@ def _short(event: dict[str, Any] | None) -> str:
     return text if len(text) <= _EVENT_SHOWN else f"{text[:_EVENT_SHOWN]}..."
 
 
-def _table(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     from rich.table import Table
     from rich.text import Text
 

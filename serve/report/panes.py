@@ -42,7 +42,7 @@ class Past:
         self.performance = Performance()
         self._losses: list[dict[str, Any]] = []
         for stored in history.each(start, end, data=False):
-            scores = scores_of(stored)[0]
+            scores, _, _ = scores_of(stored)
             self.panes.append(stored)
             self.performance += scores
             self._losses.append({of: scores.mean(of) for of in models(scores)})

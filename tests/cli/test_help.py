@@ -12,7 +12,7 @@ import typer
 COMMANDS = [
     "demo", "init", "check", "up", "worker", "api", "status", "report", "produce", "drift",
     "placebo", "backtest",
-    "retrain",
+    "retrain", "score",
 ]  # fmt: skip
 GROUPS = [
     "schema infer", "schema check", "schema show",

@@ -31,9 +31,20 @@ ROLE_OF: dict[str, Role | None] = {
     "metrics": Role.VIEWER,  # open by api.open_metrics
     # Holds no data of a stream: it is the same for everybody who runs this version.
     "openapi": OPEN,
+    "docs": OPEN,
+    "docs_file": OPEN,
     # Sessions check credentials themselves.
     "sign_in": OPEN,
     "sign_out": OPEN,
+    # Pages of the dashboard look at who asks themselves: whoever is not known has to sign in. Their
+    # files hold no data.
+    "home": OPEN,
+    "stream_home": OPEN,
+    "show_page": OPEN,
+    "sign_in_page": OPEN,
+    "asset": OPEN,
+    "plotly": OPEN,
+    "favicon": OPEN,
     "show_session": Role.VIEWER,
     # Looking.
     "list_streams": Role.VIEWER,
@@ -52,11 +63,26 @@ ROLE_OF: dict[str, Role | None] = {
     "list_predictions": Role.VIEWER,
     "show_prediction": Role.VIEWER,
     "live": Role.VIEWER,
+    "history": Role.VIEWER,
+    "happenings": Role.VIEWER,
+    "anomaly_series": Role.VIEWER,
+    "system": Role.VIEWER,
     "wanted_labels": Role.VIEWER,
     "label_conflicts": Role.VIEWER,
     # Predicting, and bringing events and labels.
     "predict": Role.PREDICTOR,
     "predict_batch": Role.PREDICTOR,
+    "explain": Role.PREDICTOR,
+    # The Open Inference Protocol.
+    "v2_live": OPEN,
+    "v2_ready": OPEN,
+    "v2_server": Role.VIEWER,
+    "v2_model": Role.VIEWER,
+    "v2_model_version": Role.VIEWER,
+    "v2_model_ready": Role.VIEWER,
+    "v2_model_version_ready": Role.VIEWER,
+    "v2_infer": Role.PREDICTOR,
+    "v2_infer_version": Role.PREDICTOR,
     "append_events": Role.PREDICTOR,
     "append_labels": Role.PREDICTOR,
     # Control.

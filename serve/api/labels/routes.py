@@ -12,7 +12,6 @@ from serve.api.labels.shapes import LabelConflicts, WantedLabels
 from serve.api.monitoring.queries import Page, page
 from serve.api.openapi import problems
 from serve.api.served_stream import Streams
-from stream.storage.disagreements import Place
 
 _TAGS = ["labels"]
 _BUDGET_MAX = 1_000
@@ -61,7 +60,7 @@ def add_label_routes(app: FastAPI, streams: Streams) -> None:
     async def conflicts(stream: str, asked: Annotated[Page, Depends(page)]) -> Response:
         served = streams.find(stream)
         store, config = served.history.store, served.config
-        before = asked.after(Place)
+        before = asked.after(tuple[int, int])
         return await served.history.answer(
             lambda: label_conflicts(store, config, asked.limit, before)
         )

@@ -43,7 +43,7 @@ KindName = Literal[
     "cardinality",
     "volume",
 ]
-_EVENT_KINDS = {"missing": "missing_feature"}
+EVENT_KINDS = {"missing": "missing_feature"}
 """Tallies of a pane whose name is not their kind's."""
 
 
@@ -212,7 +212,7 @@ class _Summed:
         self.panes, self.events = self.panes + 1, self.events + row.events
         self.first, self.last = min(self.first, row.first), max(self.last, row.last)
         for (tallied, feature), count in pane_of(stored).tallies.items():
-            kind = _EVENT_KINDS.get(tallied, tallied)
+            kind = EVENT_KINDS.get(tallied, tallied)
             severity = self._severity(kind, feature)
             if severity != "ignore":
                 self._count((kind, feature, severity), count, row.first, row.last)
