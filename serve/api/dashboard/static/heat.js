@@ -65,7 +65,7 @@ export class Heat {
     const text = (row) => label(row.role === "feature" ? row.name : `${row.role}: ${row.name}`, width < 600 ? 13 : 24);
     const trace = {
       type: "heatmap", z: rows.map((row) => row.values.map((one) => (one === null ? null : Math.min(one, MOST)))),
-      zmin: 0, zmax: MOST, showscale: false, hoverongaps: true, hoverinfo: "none", xgap: windows.length > 120 ? 0 : 1, ygap: 1,
+      zmin: 0, zmax: MOST, showscale: false, hoverongaps: true, hoverinfo: "none", xgap: (width - left) / windows.length > 6 ? 1 : 0, ygap: 1,
       colorscale: [[0, palette.heat_0], [0.7 / MOST, palette.heat_1], [0.999 / MOST, palette.heat_2], [1 / MOST, palette.heat_3], [1, palette.heat_4]],
     };
     return {

@@ -9,6 +9,7 @@ import { name, number, percent, short, since, span, time, words } from "../forma
 import { headline } from "../headline.js";
 import { loadLosses } from "../losses.js";
 import { panel, troubleState } from "../panel.js";
+import { stateStrip } from "../strip.js";
 import { ratioMeter } from "../ratio.js";
 import { Source } from "../source.js";
 import { table } from "../table.js";
@@ -20,7 +21,7 @@ export function build() {
     return { status, history, system, drift, losses: await loadLosses(drift) };
   });
   const news = new Source(() => get(`${ROOT}/happenings`, { limit: 8 }), ["run", "pane", "status"]);
-  return [hero(now), tiles(now), h("div", { class: "two wide-left" }, features(now), happenings(news))];
+  return [hero(now), tiles(now), h("div", { class: "two wide-left" }, h("div", { class: "stack" }, features(now), windows(now)), happenings(news))];
 }
 
 function hero(source) {
@@ -51,7 +52,7 @@ const STATES = { OK: ["ok"], WARNING: ["warn"], DRIFT: ["warn"], RETRAINING: ["a
 
 function tiles(source) {
   const grid = h("div", { class: "tiles" }, Array.from({ length: 5 }, () => h("div", { class: "skeleton tile-skeleton" })));
-  const behind = h("div", { class: "panel-foot", hidden: true });
+  const behind = h("div", { class: "panel panel-body", hidden: true });
   let shown = null;
   const draw = () => {
     if (!shown) return;
@@ -70,7 +71,7 @@ function tiles(source) {
     put(grid, rate(data), lag(data), model(data), metric(data), coverage(data));
     if (!behind.hidden) draw();
   });
-  return h("section", { "aria-label": "Numbers" }, grid, h("div", { class: "pager" }, show, save), h("div", { class: "panel", hidden: false }, behind));
+  return h("section", { "aria-label": "Numbers", class: "numbers" }, grid, h("div", { class: "controls" }, show, save), behind);
 }
 
 const SAMPLES = [
@@ -174,6 +175,26 @@ export function topFeatures(drift, impacts = {}, most = 5) {
   }
   return taken;
 }
+
+function windows(source) {
+  return panel({
+    title: "The last windows",
+    sub: ({ drift }) => `state of the monitor after each of ${drift.panes.length} windows, oldest first`,
+    source, height: 120, file: "windows",
+    empty: ({ drift }) => (drift?.panes.length ? null : { why: drift?.note ?? "The monitor is switched off." }),
+    rows: ({ drift }) => ({ caption: "Windows, newest first", columns: WINDOWS, rows: drift.panes }),
+    render: ({ drift }, body) => put(body, stateStrip(drift.panes.toReversed())),
+  });
+}
+
+const WINDOWS = [
+  { key: "index", label: "Window", num: true },
+  { key: "state", label: "State", show: (row) => words(row.state.toLowerCase()) },
+  { key: "first", label: "From", show: (row) => time(row.first) },
+  { key: "last", label: "To", show: (row) => time(row.last) },
+  { key: "alarms", label: "In alarm", num: true, value: (row) => row.alarms.length },
+  { key: "errors", label: "Errors", num: true },
+];
 
 function happenings(source) {
   return panel({
