@@ -8,6 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PROCESSES ?= 2
 
 .PHONY: help install demo test test-fast check format kafka bench bench-full clean
 
@@ -28,10 +29,11 @@ demo: $(INSTALLED) ## A year of New York departures, predicted and learned while
 	@$(BIN)/riverrun demo $(ARGS)
 
 test: $(INSTALLED) ## All tests; Apache Kafka needs Java 17 and Maven, and is skipped without them.
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup $(ARGS)
 
 test-fast: $(INSTALLED) ## The tests that need no broker and no crash.
-	$(BIN)/python -m pytest --ignore tests/crash --ignore tests/kafka -k 'not kafka' $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup --ignore tests/crash --ignore tests/kafka \
+	  -k 'not kafka' $(ARGS)
 
 check: $(INSTALLED) ## Lint, types, and the import rule.
 	$(BIN)/ruff check .

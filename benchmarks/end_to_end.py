@@ -49,10 +49,10 @@ def whole(pipeline: str, log: Log, name: str, events: int) -> tuple[float, float
         gc.collect()
         started = time.perf_counter()
         worker.run(lambda: False, until_caught_up=True)
-        spent = time.perf_counter() - started - worker.idle_seconds
+        spent = time.perf_counter() - started - worker.telemetry.idle
         assert worker.line.counts.learned == events
         store.close()
-        return events / spent, worker.commit_seconds / spent
+        return events / spent, worker.telemetry.seconds["checkpoint"] / spent
 
 
 def produce(log: Log, name: str, count: int) -> None:

@@ -36,7 +36,7 @@ def run(log: Log, name: str, events: int, keep: int) -> tuple[float, float, int]
         gc.collect()
         cpu, wall = time.process_time(), time.perf_counter()
         worker.run(lambda: False, until_caught_up=True)
-        spent = time.process_time() - cpu, time.perf_counter() - wall - worker.idle_seconds
+        spent = time.process_time() - cpu, time.perf_counter() - wall - worker.telemetry.idle
         assert worker.line.counts.learned == events
         newest = store.newest()
         store.close()

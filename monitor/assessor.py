@@ -26,6 +26,13 @@ class Assessor:
     trigger
         Is asked about each pane.
 
+    Attributes
+    ----------
+    labels
+        Labels that came since the last pane closed: the caller counts them.
+    labels_closed
+        Events, and labels that came, of each pane of the longest span.
+
     Examples
     --------
     >>> from monitor.layout import Layout
@@ -45,6 +52,8 @@ class Assessor:
         self.reference: Reference | None = None
         self._test: SkewTest | None = None
         self._sums = SpanSums(config.skew.spans)
+        self.labels = 0
+        self.labels_closed: deque[tuple[int, int]] = deque(maxlen=max(config.skew.spans))
 
     def use(self, reference: Reference) -> None:
         """Compare with another reference from now on; closed panes of another layout are let go.
@@ -91,12 +100,16 @@ class Assessor:
                 self._sums.add(pane, self.closed)
             )
         self.closed.append(pane)
+        self.labels_closed.append((pane.events, self.labels))
+        self.labels = 0
+        events, labels = map(sum, zip(*self.labels_closed, strict=True))
         signals = Signals(
             error_fraction=pane.error_fraction,
             value_skew=report.ratio("feature") if report else 0.0,
             prediction_skew=report.ratio("prediction") if report else 0.0,
             label_skew=report.ratio("label") if report else 0.0,
             concept=concept,
+            unlabelled=max(0.0, 1.0 - labels / events) if events else 1.0,
         )
         actions = self.trigger.pane(signals, now)
         self.index += 1

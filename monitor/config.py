@@ -206,6 +206,9 @@ class TriggerConfig:
         A state is left only below this share of the threshold that led into it.
     calm_panes
         Panes in a row that must be below it.
+    unlabelled
+        A shift of the predictions alone is only news where more than this share of the newest
+        events have no label yet.
     loss_worse
         Share of the concept threshold from which on the loss counts as worse.
     cooldown_panes
@@ -217,6 +220,7 @@ class TriggerConfig:
     halt_fraction: float = 0.05
     hysteresis: float = 0.7
     calm_panes: int = 3
+    unlabelled: float = 0.5
     loss_worse: float = 0.5
     cooldown_panes: int = 4
     max_per_day: int = 4
@@ -226,6 +230,7 @@ class TriggerConfig:
         _between(mistakes, "trigger.halt_fraction", self.halt_fraction, 0, 1)
         _between(mistakes, "trigger.hysteresis", self.hysteresis, 0, 1)
         _between(mistakes, "trigger.calm_panes", self.calm_panes, 1, 1000)
+        _between(mistakes, "trigger.unlabelled", self.unlabelled, 0, 1)
         _between(mistakes, "trigger.loss_worse", self.loss_worse, 0.01, 1)
         _between(mistakes, "trigger.cooldown_panes", self.cooldown_panes, 0, 10_000)
         _between(mistakes, "trigger.max_per_day", self.max_per_day, 0, 10_000)

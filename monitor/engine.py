@@ -148,6 +148,7 @@ class Engine:
         tuple of ConceptDrift
             What was found; the trigger reads it when the next pane closes.
         """
+        self._assessor.labels += len(times)
         recorder = self.recorder
         if recorder is not None and ("label", "label") in recorder.layout.index:
             bins = recorder.layout.columns[recorder.layout.index["label", "label"]].bins

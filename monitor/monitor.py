@@ -190,6 +190,7 @@ class Monitor(Engine):
                 trigger=self.trigger.memory,
                 concept=self.concept.snapshot(),
                 warmup=self._warmup.kept,
+                labels=(self._assessor.labels, list(self._assessor.labels_closed)),
             )
         )
 
@@ -231,6 +232,8 @@ class Monitor(Engine):
         if monitor.recorder is not None:
             monitor.recorder.open, monitor.recorder.key = stored.open, stored.key
         monitor._assessor.closed.extend(stored.closed)
+        monitor._assessor.labels = stored.labels[0]
+        monitor._assessor.labels_closed.extend(stored.labels[1])
         monitor._assessor.index, monitor._seen = stored.index, stored.seen
         monitor.trigger.memory, monitor._warmup.kept = stored.trigger, stored.warmup
         return monitor

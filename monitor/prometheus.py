@@ -17,7 +17,14 @@ Summary = Mapping[str, Any]
 Values = Iterable[tuple[tuple[str, ...], float]]
 
 _ROLES = ("prediction", "label")
-_SIGNALS = ("error_fraction", "value_skew", "prediction_skew", "label_skew", "concept")
+_SIGNALS = (
+    "error_fraction",
+    "value_skew",
+    "prediction_skew",
+    "label_skew",
+    "concept",
+    "unlabelled",
+)
 _BOUNDS = ("value", "low", "high")
 
 

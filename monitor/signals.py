@@ -35,6 +35,10 @@ class Signals:
         Largest distance over threshold of the columns with that role.
     concept
         Evidence that the loss changed, over the evidence that is needed.
+    unlabelled
+        Share of the newest events whose labels have not come, in [0, 1]. Where most have, the loss
+        says what a shift of the predictions is worth; a model that learns on says other things
+        than it did, and is no worse for that.
     """
 
     error_fraction: float = 0.0
@@ -42,6 +46,11 @@ class Signals:
     prediction_skew: float = 0.0
     label_skew: float = 0.0
     concept: float = 0.0
+    unlabelled: float = 1.0
+
+    def prediction_alone(self, config: TriggerConfig) -> float:
+        """Give the prediction's skew where it is news: 0 where the loss can tell."""
+        return self.prediction_skew if self.unlabelled > config.unlabelled else 0.0
 
 
 def read(signals: Signals, halted: bool, config: TriggerConfig) -> Event | None:
@@ -79,7 +88,7 @@ def read(signals: Signals, halted: bool, config: TriggerConfig) -> Event | None:
         return Event.DRIFT
     if skew >= 1.0 or worse:
         return Event.WARN
-    return Event.WARN_PREDICTION if signals.prediction_skew >= 1.0 else None
+    return Event.WARN_PREDICTION if signals.prediction_alone(config) >= 1.0 else None
 
 
 def calm(signals: Signals, config: TriggerConfig) -> bool:
@@ -102,5 +111,5 @@ def calm(signals: Signals, config: TriggerConfig) -> bool:
     >>> calm(Signals(value_skew=0.8), TriggerConfig()), calm(Signals(), TriggerConfig())
     (False, True)
     """
-    skew = max(signals.value_skew, signals.prediction_skew, signals.label_skew)
+    skew = max(signals.value_skew, signals.prediction_alone(config), signals.label_skew)
     return skew < config.hysteresis and signals.concept < config.hysteresis * config.loss_worse

@@ -37,6 +37,8 @@ class Snapshot:
         State of the trigger and of the concept monitor.
     warmup
         Events of the warm-up, with their predictions.
+    labels
+        Labels since the last pane closed; events and labels of the last ones.
     """
 
     schema: Schema | None
@@ -49,6 +51,7 @@ class Snapshot:
     trigger: TriggerState
     concept: dict[str, Any]
     warmup: list[tuple[Mapping[str, Any], Any]]
+    labels: tuple[int, list[tuple[int, int]]]
 
 
 class _Stored(msgspec.Struct):
@@ -63,6 +66,7 @@ class _Stored(msgspec.Struct):
     trigger: TriggerState
     concept: dict[str, Any]
     warmup: list[tuple[dict[str, Any], Any]]
+    labels: tuple[int, list[tuple[int, int]]] = (0, [])
 
 
 def write_snapshot(snapshot: Snapshot) -> dict[str, Any]:
@@ -90,6 +94,7 @@ def write_snapshot(snapshot: Snapshot) -> dict[str, Any]:
         trigger=snapshot.trigger,
         concept=snapshot.concept,
         warmup=[(dict(event), prediction) for event, prediction in snapshot.warmup],
+        labels=snapshot.labels,
     )
     data: dict[str, Any] = msgspec.to_builtins(stored)
     return data
@@ -131,6 +136,7 @@ def read_snapshot(data: object) -> Snapshot:
         trigger=stored.trigger,
         concept=stored.concept,
         warmup=[(event, prediction) for event, prediction in stored.warmup],
+        labels=stored.labels,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from stream.lifecycle.run import KeptModel, RunChange
+from stream.opinions import Conflict
 from stream.recent import RecentWrite
 from stream.watching.pane_row import PaneRow
 
@@ -18,6 +19,7 @@ STATE_PART = "state"
 WATCH_PART = "watch"
 VIEW_PART = "view"
 LIFECYCLE_PART = "lifecycle"
+WANTED_PART = "wanted"
 
 Chunks = Mapping[str, Sequence[tuple[int, bytes]]]
 """By kind: numbers and bytes of the chunks, oldest first."""
@@ -49,6 +51,8 @@ class Snapshot(msgspec.Struct, frozen=True):
         The monitor's reference, where it is another than at the last checkpoint.
     run_changes, models
         What happened to retraining runs, and models to keep, since the last checkpoint.
+    conflicts
+        Labels that contradict others, since the last checkpoint.
     recent
         What came lately, for people who look; None where nobody collects it.
     """
@@ -61,6 +65,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     reference: bytes | None = None
     run_changes: Sequence[RunChange] = ()
     models: Sequence[KeptModel] = ()
+    conflicts: Sequence[Conflict] = ()
     recent: RecentWrite | None = None
 
     def why(self, otherwise: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from stream.labels import Label, LabelReader
+from stream.labels import Label, LabelReader, labelled_by
 from stream.origin import as_first_appended
 from stream.records import Record
 from stream.sections import EventSection
@@ -71,10 +71,11 @@ class Event(msgspec.Struct, gc=False):
 
 
 class LabelMessage(msgspec.Struct, gc=False):
-    """A label that came by itself, on the labels topic."""
+    """A label that came by itself, on the labels topic, and who gave it."""
 
     id: str
     label: Label
+    by: str | None = None
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -175,7 +176,7 @@ class Decoder:
         label = self._read_label(found)
         if label is None:
             return self._wrong_label(found)
-        return LabelMessage(key, label)
+        return LabelMessage(key, label, labelled_by(record))
 
     def features_of(self, value: bytes) -> Features:
         """Decode the features again, of an event that was decoded before."""

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite
 
+from stream.records import Record
 from stream.sections import Task
 
 Label = bool | int | float | str
+
+LABELLED_BY = "riverrun-labelled-by"
+"""Header of a label's record: who gave the label, where that is known."""
+
+_BY_MAX = 200
 
 _BOOLEANS: dict[object, bool] = {
     True: True,
@@ -75,6 +81,21 @@ class LabelReader:
         if isinstance(value, int) and not -_INT64 <= value < _INT64:
             return None
         return value if self._classes is None or value in self._classes else None
+
+
+def labelled_by(record: Record) -> str | None:
+    """Return who gave the label of a record; None where its headers do not say.
+
+    Examples
+    --------
+    >>> labelled_by(Record("t", 0, 0, 0, None, b"{}", ((LABELLED_BY, b"anna"),)))
+    'anna'
+    """
+    found = record.header(LABELLED_BY) if record.headers else None
+    if not found:
+        return None
+    said = found[: 4 * _BY_MAX].decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else " " for c in said).strip()[:_BY_MAX] or None
 
 
 def _number(value: object) -> float | None:

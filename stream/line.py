@@ -24,6 +24,7 @@ from stream.learner import MAX_CLASSES, Learner, Prediction, model_error
 from stream.lifecycle.lifecycle import Lifecycle
 from stream.lifecycle.live import close_segment
 from stream.lifecycle.shadow import CHAMPION
+from stream.opinions import Opinions
 from stream.records import Offsets, Record, TopicPartition
 from stream.scores import Scores
 from stream.settled import Settled
@@ -94,7 +95,8 @@ class Line:
         self.recent: deque[bool] = deque(maxlen=config.dead_letters.window)
         self.pending: Waiting[Pending] = Waiting(config.labels.max_pending, config.labels.max_delay)
         self.early: Waiting[EarlyLabel] = Waiting(_MAX_EARLY, config.labels.max_delay)
-        self.settled = Settled(config.event.dedup_window)
+        self.settled: Settled[Label | None] = Settled(config.event.dedup_window)
+        self.opinions = Opinions(config)
         self.arrivals = 0
         self._decoder = Decoder(config.event, LabelReader(config.model.task, config.model.classes))
         self._labels_topic = config.labels_topic
@@ -160,7 +162,7 @@ class Line:
         learned_offset = self.learned_offset
         for record, found in zip(records, decoded, strict=True):
             if record.topic == self._labels_topic:
-                rejected = self._label(found)
+                rejected = self._label(found, record.timestamp)
             else:
                 rejected = self._event(record, found, verdicts, learned_offset, now, step)
             self.recent.append(rejected is not None)
@@ -252,42 +254,40 @@ class Line:
 
     def _wait_or_settle(self, record: Record, event: Event, said: Said) -> Rejected | None:
         label = event.label
-        rejected = None
-        if self.learner.learns_without_label:
-            rejected = self._learn(event.features, None)
+        rejected = self._learn(event.features, None) if self.learner.learns_without_label else None
         if (early := self.early.pop(event.id)) is not None:
             if label is None:
                 label = early.label
                 self.counts.early += 1
             else:
-                self.counts.again(label, early.label)
+                self.opinions.early(self.counts, label, event.id, early.label)
         if label is not None:
-            settled = self._settle(event.id, label, said, event.features, event.time, True)
-            return settled or rejected
+            return self._settle(event.id, label, said, event.features, event.time, True) or rejected
         self.arrivals += 1
-        self.pending.add(
-            Pending(event.id, self.arrivals, event.time, 0, record.value or b"", *said)
-        )
+        waits = Pending(event.id, self.arrivals, event.time, 0, record.value or b"", *said)
+        self.pending.add(waits)
         if (evicted := self.pending.evict()) is not None:
             self.counts.evicted += 1
             self.settled.add(evicted.id, None)
         return rejected
 
-    def _label(self, message: Decoded) -> Rejected | None:
+    def _label(self, message: Decoded, at: int) -> Rejected | None:
         self.counts.label_messages += 1
         if not isinstance(message, LabelMessage):
             return cast("Rejected", message)
         key, label = message.id, message.label
         if (pending := self.pending.pop(key)) is not None:
+            self.opinions.first(message, at)
             features = self._decoder.features_of(pending.value)
             said = Said(pending.prediction, pending.baselines, pending.shadows)
             is_of_now = pending.seq > self.scores.promoted_after
             return self._settle(key, label, said, features, pending.time, is_of_now)
         if key in self.settled:
-            self.counts.again(self.settled.label(key), label)
+            self.opinions.again(self.counts, self.settled.label(key), message, at)
         elif (early := self.early.get(key)) is not None:
-            self.counts.again(early.label, label)
+            self.opinions.again(self.counts, early.label, message, at)
         else:
+            self.opinions.first(message, at)
             self._keep_early(key, label)
         return None
 

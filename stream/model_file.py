@@ -174,7 +174,7 @@ def read_model_file(path: Path, secret: bytes | None, *, unsigned: bool = False)
     ModelFileError
         It cannot be read, is none, is damaged, or not signed.
     """
-    if secret is None and not unsigned:
+    if secret is None and not unsigned and path.exists():
         raise ModelFileError(
             f"{path}: without RIVERRUN_SECRET nobody can tell who wrote it, and loading a model "
             "runs what its writer put there. Set the secret that it was exported with, or say "

@@ -138,6 +138,12 @@ class LabelsSection(Section):
     max_pending: int = Field(
         1_000_000, ge=1, description="the oldest predictions beyond it are given up, and counted"
     )
+    wanted_budget: int = Field(
+        100,
+        ge=0,
+        le=1_000,
+        description="most uncertain predictions that people are asked to label; 0: none",
+    )
 
 
 class DeadLettersSection(Section):

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice
+from typing import Generic, TypeVar
 
 from stream.labels import Label
 
 Settlement = tuple[str, Label | None]
 """An id and the label it was scored with; None where the prediction was given up."""
 
+V = TypeVar("V")
 
-class Settled:
-    """The last ``size`` settled ids, and the label that settled each one.
+
+class Settled(Generic[V]):
+    """The last ``size`` settled ids, and the label (or what else) that came with each one.
 
     Kept on the store as chunks, like ``Waiting``; but ids leave in the order they came, so a chunk
     is simply what came since the one before.
@@ -25,7 +28,7 @@ class Settled:
 
     Examples
     --------
-    >>> settled = Settled(2)
+    >>> settled = Settled[bool](2)
     >>> for key in "abc":
     ...     settled.add(key, True)
     >>> "a" in settled, "c" in settled, settled.label("c")
@@ -34,7 +37,7 @@ class Settled:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._labels: dict[str, Label | None] = {}
+        self._labels: dict[str, V] = {}
         self._order: deque[str] = deque()
         self._fresh = 0
         self._stored: dict[int, int] = {}
@@ -45,7 +48,7 @@ class Settled:
     def __contains__(self, key: str) -> bool:
         return key in self._labels
 
-    def label(self, key: str) -> Label | None:
+    def label(self, key: str) -> V:
         """Return the label that settled an id; None where it was given up."""
         return self._labels[key]
 
@@ -55,7 +58,7 @@ class Settled:
             return 0, None, None
         return len(self._order), self._order[0], self._order[-1]
 
-    def add(self, key: str, label: Label | None) -> None:
+    def add(self, key: str, label: V) -> None:
         """Remember an id that is not remembered yet."""
         self._labels[key] = label
         self._order.append(key)
@@ -63,7 +66,7 @@ class Settled:
         if len(self._order) > self._size:
             del self._labels[self._order.popleft()]
 
-    def changes(self) -> tuple[list[Settlement], int]:
+    def changes(self) -> tuple[list[tuple[str, V]], int]:
         """Return what came since the last chunk, and the oldest chunk that is still needed."""
         fresh = min(self._fresh, len(self._order))
         keys = list(islice(reversed(self._order), fresh))[::-1]
@@ -82,7 +85,7 @@ class Settled:
             self._stored[number] = added
         self._fresh = 0
 
-    def restore(self, chunks: Sequence[tuple[int, list[Settlement]]]) -> None:
+    def restore(self, chunks: Sequence[tuple[int, list[tuple[str, V]]]]) -> None:
         """Become what the chunks say, given oldest first with their numbers."""
         self._stored = {number: len(added) for number, added in chunks}
         together = [pair for _, added in chunks for pair in added]

@@ -18,6 +18,7 @@ from stream.checkpoint import (
     MODEL_PART,
     STATE_PART,
     VIEW_PART,
+    WANTED_PART,
     WATCH_PART,
     Chunks,
     ChunkWrite,
@@ -25,9 +26,11 @@ from stream.checkpoint import (
 )
 from stream.counts import Counts
 from stream.frozen import thaw
+from stream.opinions import Given
 from stream.records import TopicPartition
 from stream.settled import Settlement
 from stream.waiting import Chunk, EarlyLabel, Pending
+from stream.wanted import write_wanted
 from stream.watching.state import read_reference, restore_watch, write_reference, write_watch
 from stream.watching.summary import view_of
 
@@ -39,6 +42,7 @@ _ALL = 1 << 62  # a chunk number after all there will be
 _pending = msgspec.msgpack.Decoder(Chunk[Pending])
 _early = msgspec.msgpack.Decoder(Chunk[EarlyLabel])
 _settled = msgspec.msgpack.Decoder(list[Settlement])
+_givers = msgspec.msgpack.Decoder(list[tuple[str, Given]])
 
 
 def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
@@ -48,6 +52,7 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
     """
     pending, early = line.pending.changes(), line.early.changes()
     settled, settled_first = line.settled.changes()
+    givers, givers_first = line.opinions.givers.changes()
     state = {
         "scores": line.scores,
         "baselines": line.baselines,
@@ -61,6 +66,10 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
         "frozen": None if line.frozen is None else line.frozen.known(),
     }
     parts: dict[str, bytes] = {}
+    if (wanted := line.opinions.wanted) is not None and len(line.pending):
+        rows, labels = wanted.renew(line.pending, pending.added), line.config.labels
+        task = line.config.model.task
+        parts[WANTED_PART] = write_wanted(rows, task, len(line.pending), labels.max_delay)
     chunks: dict[str, ChunkWrite] = {}
     reference: bytes | None = None
     watch = line.watch
@@ -86,21 +95,30 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
             "pending": _write(pending, pending.first, bool(pending.added or pending.removed)),
             "early": _write(early, early.first, bool(early.added or early.removed)),
             "settled": _write(settled, settled_first, bool(settled)),
+            "givers": _write(givers, givers_first, bool(givers)),
         },
         panes=() if watch is None else tuple(watch.rows),
         reference=reference,
         run_changes=() if lifecycle is None else tuple(lifecycle.changes),
         models=() if lifecycle is None else tuple(lifecycle.kept),
+        conflicts=tuple(line.opinions.conflicts),
     )
-    return snapshot, {"pending": pending, "early": early, "settled": (settled, settled_first)}
+    return snapshot, {
+        "pending": pending,
+        "early": early,
+        "settled": (settled, settled_first),
+        "givers": (givers, givers_first),
+    }
 
 
 def mark_committed(line: Line, changes: Mapping[str, Any], number: int) -> None:
     """Tell a line that its changes were committed under a number."""
     line.pending.committed(changes["pending"], number)
     line.early.committed(changes["early"], number)
-    settled, first = changes["settled"]
-    line.settled.committed(len(settled), first, number)
+    for kept, kind in ((line.settled, "settled"), (line.opinions.givers, "givers")):
+        added, first = changes[kind]
+        kept.committed(len(added), first, number)
+    line.opinions.mark_committed()
     if line.frozen is not None:
         line.frozen.is_fresh = False
     if line.watch is not None:
@@ -140,6 +158,8 @@ def restore(line: Line, snapshot: Snapshot, chunks: Chunks) -> None:
     line.pending.restore([(n, _pending.decode(data)) for n, data in chunks.get("pending", [])])
     line.early.restore([(n, _early.decode(data)) for n, data in chunks.get("early", [])])
     line.settled.restore([(n, _settled.decode(data)) for n, data in chunks.get("settled", [])])
+    given = [(n, _givers.decode(data)) for n, data in chunks.get("givers", [])]
+    line.opinions.givers.restore(given)
     if line.watch is not None and (data := snapshot.parts.get(WATCH_PART)) is not None:
         made = [read_reference(data) for _, data in chunks.get("reference", [])]
         restore_watch(

@@ -95,7 +95,13 @@ class Tally:
 
     def values(self) -> dict[str, float | None]:
         """Return each metric's value; None where it is not defined yet."""
-        return {name: value_of(metric) for name, metric in self.metrics().items()}
+        if not self.scored:
+            return dict.fromkeys(self._empty)
+        found = {name: value_of(metric) for name, metric in self.metrics().items()}
+        if self._counts and len({label for label, _ in self._cells}) < 2:
+            # River says 0, which would be the worst there is.
+            found |= {n: None for n, m in self._empty.items() if type(m) is river_metrics.ROCAUC}
+        return found
 
     def metrics(self) -> dict[str, Any]:
         """Return the metrics, filled: River's own, by name."""

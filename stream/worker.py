@@ -28,10 +28,10 @@ from stream.records import Record
 from stream.recovery import Recovery
 from stream.schema_file import SchemaFile
 from stream.snapshot import mark_committed, take_snapshot
-from stream.stages import Stages
 from stream.status import status_of
 from stream.storage.identity import identity_of
 from stream.storage.store import Store
+from stream.telemetry import Telemetry
 from stream.training.supervisor import Launch, Supervisor
 from stream.watching.findings import Finding
 
@@ -64,8 +64,8 @@ class Worker:
 
     Attributes
     ----------
-    idle_seconds, commit_seconds
-        Spent so far in polls that found nothing, and in checkpoints.
+    telemetry
+        Where its time goes.
 
     Notes
     -----
@@ -101,9 +101,7 @@ class Worker:
         self._schema_file = SchemaFile(config)
         self._schema_at = float("-inf")
         self._batch = _SMALLEST_BATCH
-        self._stages = Stages()
-        self.idle_seconds = 0.0
-        self.commit_seconds = 0.0
+        self.telemetry = Telemetry(clock)
 
     def start(self, rebuild: bool = False) -> None:
         """Claim the shard and load its state.
@@ -181,13 +179,10 @@ class Worker:
         """
         while not should_stop():
             self._look_for_a_schema()
-            polled = self._clock.monotonic()
+            self.telemetry.begin()
             records = self._source.poll(self._batch, _POLL_SECONDS)
             self._idle = not records
-            if self._idle:
-                self.idle_seconds += self._clock.monotonic() - polled
-            else:
-                self._stages.add("poll", self._clock.monotonic() - polled)
+            self.telemetry.polled(len(records))
             if records:
                 self._turn(records)
             self._look_after_runs()
@@ -213,7 +208,7 @@ class Worker:
         started = self._clock.monotonic()
         self._publisher.flush()
         flushed = self._clock.monotonic()
-        self._stages.add("publish", flushed - started)
+        self.telemetry.spent("publish", flushed - started)
         snapshot, changes = take_snapshot(self.line)
         recent = self._recent.changes(changes["settled"][0], groups_of(self.line))
         snapshot = msgspec.structs.replace(snapshot, recent=recent)
@@ -241,21 +236,17 @@ class Worker:
         mark_committed(self.line, changes, number)
         self._source.commit(self.line.offsets)
         self._cadence.done(started, self._clock.monotonic())
-        self.commit_seconds += self._cadence.took
-        self._stages.add("commit", self._clock.monotonic() - flushed)
+        self.telemetry.spent("checkpoint", self._clock.monotonic() - flushed)
         _log.debug("checkpoint", number=number, seconds=round(self._cadence.took, 4))
 
     def _turn(self, records: list[Record]) -> None:
         started = self._clock.monotonic()
         self._store.check_epoch(self._claim)
-        checked = self._clock.monotonic()
         step = self.line.handle(records, round(self._clock.now() * 1000))
-        handled = self._clock.monotonic()
         self._dirty = True
+        self.telemetry.lap("handle")
         self._recent.saw(self._publisher.publish(step))
-        self._stages.add("handle", handled - checked)
-        self._stages.add("publish", self._clock.monotonic() - handled)
-        self._stages.records += len(records)
+        self.telemetry.lap("publish")
         self._tell([found for at, found in step.findings if self._publisher.is_new(at)])
         self._fit_batch(len(records), self._clock.monotonic() - started)
         if step.halt is not None:
@@ -316,7 +307,7 @@ class Worker:
             "checkpoint_seconds": self._cadence.took,
             "epoch": self._claim.epoch,
             "lag": self._lag.read(now, is_idle=self._idle),
-            "worker": self._stages.summary(self.idle_seconds),
+            "worker": self.telemetry.told(),
         }
 
 
@@ -349,16 +340,6 @@ def open_worker(
     """
     topics = [config.events_topic, config.labels_topic]
     source = log.source(topics, group=f"riverrun-{config.stream.name}")
-
-    training = None
-    if launch is not None:
-        training = partial(Supervisor, config, log, store, clock, launch)
-    return Worker(
-        config,
-        source,
-        log.sink(),
-        store,
-        make_line=make_line,
-        clock=clock,
-        training=training,
-    )
+    training = None if launch is None else partial(Supervisor, config, log, store, clock, launch)
+    sink = log.sink()
+    return Worker(config, source, sink, store, make_line=make_line, clock=clock, training=training)

@@ -24,6 +24,14 @@ settings.register_profile("riverrun", suppress_health_check=[HealthCheck.too_slo
 settings.load_profile("riverrun")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each file to one process, and all tests over Kafka to one: they share a broker."""
+    for item in items:
+        uses_kafka = "kafka" in item.nodeid or "kafka_broker" in getattr(item, "fixturenames", ())
+        group = "kafka" if uses_kafka else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def real_thing(error: Exception) -> None:
     """Skip on a laptop where something real is missing; in CI that is a failure."""
     if os.environ.get("CI", "").lower() in {"1", "true"}:

@@ -9,16 +9,20 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from serve.api.audit.routes import add_audit_routes
 from serve.api.auth.access import Access
 from serve.api.auth.cors import allow_origins
 from serve.api.auth.guard import AccessMetrics, guard
 from serve.api.auth.routes import add_session_routes
 from serve.api.dashboard.pages import add_dashboard_routes
+from serve.api.docs_page import add_docs_page
+from serve.api.explain import add_explain_routes
 from serve.api.health import add_health_routes
 from serve.api.insight.anomaly_series import add_anomaly_series_routes
 from serve.api.insight.history import add_history_routes
 from serve.api.insight.sampler import Sampler
 from serve.api.insight.system import add_system_routes
+from serve.api.labels.routes import add_label_routes
 from serve.api.lifecycle.models import add_model_routes
 from serve.api.lifecycle.retrains import add_retrain_routes
 from serve.api.live.routes import add_live_routes
@@ -29,6 +33,8 @@ from serve.api.monitoring.drift_feature import add_feature_routes
 from serve.api.monitoring.drift_report import add_drift_report_routes
 from serve.api.monitoring.performance import add_performance_routes
 from serve.api.monitoring.schema import add_schema_routes
+from serve.api.open_inference.routes import add_open_inference_routes
+from serve.api.open_inference.shapes import InferRequest
 from serve.api.openapi import describe
 from serve.api.predict import add_predict_routes
 from serve.api.problems import add_problem_handlers
@@ -90,7 +96,8 @@ def create_app(
         openapi_url="/openapi.json",
         redirect_slashes=False,
     )
-    app.openapi = describe(app, libraries()["riverrun"])  # type: ignore[method-assign]
+    version = libraries()["riverrun"]
+    app.openapi = describe(app, version, [InferRequest])  # type: ignore[method-assign]
     registry = CollectorRegistry()
     registry.register(StreamMetrics(served))
     add_problem_handlers(app)
@@ -99,9 +106,11 @@ def create_app(
     allow_origins(app, access.settings.cors_origins)
     http = HttpMetrics(registry)
     app.add_middleware(RequestScope, metrics=http)
+    add_docs_page(app)
     add_health_routes(app, served, registry)
     add_status_routes(app, served)
     add_predict_routes(app, served)
+    add_explain_routes(app, served)
     add_produce_routes(app, served)
     add_prediction_routes(app, served)
     add_schema_routes(app, served)
@@ -117,6 +126,9 @@ def create_app(
     add_system_routes(app, served, samplers, http)
     add_anomaly_series_routes(app, served)
     add_dashboard_routes(app, served, access)
+    add_open_inference_routes(app, served, version)
+    add_label_routes(app, served)
+    add_audit_routes(app, served)
     add_session_routes(app, access, door)
     guard(app, access, door)
     return app

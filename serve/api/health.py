@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from serve.api.models import Alive, Ready
 from serve.api.openapi import problems
-from serve.api.problems import ProblemError, problem_of
+from serve.api.problems import Problem, ProblemError, problem_of
 from serve.api.served_stream import Streams
 
 _GREEN = ("ok", "none yet")
@@ -32,16 +32,10 @@ def add_health_routes(app: FastAPI, streams: Streams, registry: CollectorRegistr
         responses=problems(503),
     )
     async def readyz() -> Ready:
-        parts = {stream.name: stream.parts() for stream in streams}
-        red = [
-            f"{name}: {part}: {state}"
-            for name, states in parts.items()
-            for part, state in states.items()
-            if state not in _GREEN
-        ]
-        if red:
-            raise ProblemError(problem_of(503, "not_ready", "; ".join(red), parts=parts))
-        return Ready(parts=parts)
+        problem = not_ready(streams)
+        if problem is not None:
+            raise ProblemError(problem)
+        return Ready(parts={stream.name: stream.parts() for stream in streams})
 
     @app.get(
         "/metrics",
@@ -53,3 +47,15 @@ def add_health_routes(app: FastAPI, streams: Streams, registry: CollectorRegistr
     )
     async def metrics() -> Response:
         return Response(generate_latest(registry), media_type=_TEXT_FORMAT)
+
+
+def not_ready(streams: Streams) -> Problem | None:
+    """Return what keeps the streams from being served in full; None where nothing does."""
+    parts = {stream.name: stream.parts() for stream in streams}
+    red = [
+        f"{name}: {part}: {state}"
+        for name, states in parts.items()
+        for part, state in states.items()
+        if state not in _GREEN
+    ]
+    return problem_of(503, "not_ready", "; ".join(red), parts=parts) if red else None

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from monitor.prometheus import families
 from serve.api.lifecycle.metrics import retrain_families
 from serve.api.served_stream import ServedStream, Streams
+from serve.api.worker_metrics import worker_families
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -133,12 +134,18 @@ class HttpMetrics:
         )
         # Memory, processor time and open files of this process; Linux only.
         ProcessCollector(registry=registry)
+        self._known: dict[tuple[str, str | None, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """Count one request. A route of None is a path that nothing answers."""
-        known = route or "none"
-        self._requests.labels(method if method in _METHODS else "other", known, status).inc()
-        self._seconds.labels(known).observe(seconds)
+        method = method if method in _METHODS else "other"
+        found = self._known.get((method, route, status))
+        if found is None:  # looked up once, since each look-up locks and hashes again
+            known = route or "none"
+            found = self._requests.labels(method, known, status), self._seconds.labels(known)
+            self._known[method, route, status] = found
+        found[0].inc()
+        found[1].observe(seconds)
 
     def times(self) -> dict[str, RouteTimes]:
         """Return how long requests took, by route."""
@@ -171,6 +178,13 @@ class StreamMetrics(Collector):
         yield from self._of_this_process()
         yield from self._of_the_model()
         yield from self._of_the_worker()
+        yield from worker_families(
+            {
+                s.name: {} if s.models.newest is None else s.models.newest.status
+                for s in self._streams
+            },
+            {s.name: s.lag.by_topic for s in self._streams},
+        )
         yield self._scores()
         # Of a stream whose monitor is switched off there is nothing.
         watched = [stream for stream in self._streams if stream.config.monitor.enabled]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from serve.api.auth.roles import OPEN, ROLE_OF, Role
 from serve.api.auth.shapes import SignIn
+from serve.api.explain_shapes import ExplainRequest
 from serve.api.lifecycle.shapes import Reason
 from serve.api.live.shapes import (
     AnomalyEvent,
@@ -22,10 +24,18 @@ from serve.api.live.shapes import (
 from serve.api.models import BatchRequest, BatchResult, PredictRequest
 from serve.api.problems import MEDIA_TYPE, Problem
 
-_BODIES = (PredictRequest, BatchRequest, BatchResult, Reason, SignIn, Problem)
+_BODIES = (
+    PredictRequest,
+    BatchRequest,
+    BatchResult,
+    ExplainRequest,
+    Reason,
+    SignIn,
+    Problem,
+)
 _LIVE = (StatusEvent, PaneEvent, AnomalyEvent, PredictionEvent, ReloadEvent)
 _REF = "#/components/schemas/"
-_DESCRIPTIONS = {
+DESCRIPTIONS = {
     400: "The body is not JSON in UTF-8.",
     401: "No key or token, or one that does not count.",
     403: "The key's role is not enough, or a page of another site asks.",
@@ -38,8 +48,9 @@ _DESCRIPTIONS = {
     429: "Asked too often; Retry-After says when to try again.",
     500: "riverrun failed.",
     503: "Something that is needed does not work now; try again.",
-    504: "The model has not read so far in time; try again.",
 }
+"""What each status means, wherever it comes."""
+
 _SCHEMES: dict[str, dict[str, str]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a token."},
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -51,7 +62,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return a route's ``responses`` for the problems it may answer with."""
     return {
         status: {
-            "description": _DESCRIPTIONS[status],
+            "description": DESCRIPTIONS[status],
             "content": {MEDIA_TYPE: {"schema": {"$ref": _REF + Problem.__name__}}},
         }
         for status in (*statuses, 500)
@@ -83,19 +94,31 @@ def one_or_many(example: dict[str, Any]) -> dict[str, Any]:
     return _json_body(shape)
 
 
-def describe(app: FastAPI, version: str) -> Callable[[], dict[str, Any]]:
-    """Return what makes the document of an application, once."""
+def describe(
+    app: FastAPI, version: str, shapes: Sequence[type[BaseModel]] = ()
+) -> Callable[[], dict[str, Any]]:
+    """Return what makes the document of an application, once.
+
+    Parameters
+    ----------
+    app
+        With all its routes.
+    version
+        Of riverrun.
+    shapes
+        Of bodies that are named by ``body`` and not known here.
+    """
     made: dict[str, Any] = {}
 
     def openapi() -> dict[str, Any]:
         if not made:
-            made.update(_document(app, version))
+            made.update(_document(app, version, shapes))
         return made
 
     return openapi
 
 
-def _document(app: FastAPI, version: str) -> dict[str, Any]:
+def _document(app: FastAPI, version: str, more_shapes: Sequence[type[BaseModel]]) -> dict[str, Any]:
     document = get_openapi(
         title="riverrun",
         version=version,
@@ -103,7 +126,7 @@ def _document(app: FastAPI, version: str) -> dict[str, Any]:
         routes=app.routes,
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    wanted = [(model, "validation") for model in (*_BODIES, *_LIVE)]
+    wanted = [(model, "validation") for model in (*_BODIES, *_LIVE, *more_shapes)]
     _, more = models_json_schema(wanted, ref_template=_REF + "{model}")  # type: ignore[arg-type]
     schemas.update(more["$defs"])
     for name in ("HTTPValidationError", "ValidationError"):
@@ -125,8 +148,11 @@ def _say_who_may(operation: dict[str, Any]) -> None:
     operation["security"] = [{name: []} for name in _SCHEMES]
     said = operation.get("description", "")
     operation["description"] = f"{said}{chr(10) * 2 if said else ''}Role: `{role.label}`."
+    answers = operation["responses"]
+    own = answers.get("500", {})  # a problem, but where a protocol has errors of its own
     for status, answer in problems(401, 403, 429, 503).items():
-        operation["responses"].setdefault(str(status), answer)
+        content = own.get("content", answer["content"])
+        answers.setdefault(str(status), answer | {"content": content})
 
 
 def _restore_examples(app: FastAPI, schemas: dict[str, Any]) -> None:
@@ -141,7 +167,8 @@ def _restore_examples(app: FastAPI, schemas: dict[str, Any]) -> None:
 def _drop_unused(responses: dict[str, Any]) -> None:
     """Take out the 422 that FastAPI adds to every route with a parameter."""
     content = responses.get("422", {}).get("content", {})
-    if "application/json" in content:
+    added = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+    if added.endswith("/HTTPValidationError"):
         del content["application/json"]
         if not content:
             del responses["422"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
+import msgspec
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
@@ -116,7 +117,13 @@ def problem_of(
 def problem_response(
     problem: Problem, request: Request, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return the answer that carries a problem, with the request's id in it."""
+    """Return the answer that carries a problem, with the request's id in it.
+
+    Under ``/v2`` it is in the shape that the Open Inference Protocol has for errors.
+    """
+    if request.url.path == "/v2" or request.url.path.startswith("/v2/"):
+        body = msgspec.json.encode({"error": problem.detail})
+        return Response(body, problem.status, headers, "application/json")
     found = problem.model_copy(update={"request_id": getattr(request.state, "request_id", None)})
     return Response(
         found.model_dump_json(exclude_none=True),

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 from fastapi import FastAPI
 from starlette.requests import Request
 
+from serve.api.auth.caller import actor_of, giver_of, is_by_person
 from serve.api.bodies import decode, read_body
 from serve.api.models import Accepted, Place
 from serve.api.openapi import one_or_many, problems
 from serve.api.problems import FieldError, Problem, ProblemError, problem_of
 from serve.api.served_stream import ServedStream, Streams
 from stream.events import Event, LabelMessage, Rejected
-from stream.records import NewRecord
+from stream.labels import LABELLED_BY
+from stream.records import Headers, NewRecord
+from stream.storage.audit import Actor
 
 _raw = msgspec.json.Decoder(msgspec.Raw)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 
 _MAX_ERRORS = 100
+_MAX_IDS = 100
 
 Read = Callable[[bytes, int], Event | LabelMessage | Rejected]
 """Reads one object, given the time in milliseconds."""
@@ -49,7 +54,8 @@ def add_produce_routes(app: FastAPI, streams: Streams) -> None:
         operation_id="append_labels",
         summary="Append labels",
         description="One label message or a list: the event's id and its label. All of them are "
-        "appended, or none. Answers when they are durable.",
+        "appended, or none. Answers when they are durable. Who gives them, by the key and the "
+        "header X-Requested-By, goes with them: a second label that differs is a conflict.",
         tags=["producing"],
         status_code=202,
         responses=problems(400, 404, 408, 409, 413, 415, 422, 503),
@@ -64,10 +70,18 @@ def add_produce_routes(app: FastAPI, streams: Streams) -> None:
                 f"{served.name!r}; set it, or send labels inside the events"
             )
             raise ProblemError(problem_of(409, "labels_not_configured", detail))
-        return await _append(served, request, served.config.labels_topic, served.reader.label)
+        topic, by = served.config.labels_topic, giver_of(request)
+        headers = () if by is None else ((LABELLED_BY, by.encode()),)
+        accepted = await _append(served, request, topic, served.reader.label, headers)
+        if is_by_person(request):
+            given = {"labels": len(accepted.accepted), "ids": _some(accepted)}
+            await served.history.read(partial(_write_down, served, actor_of(request), given))
+        return accepted
 
 
-async def _append(stream: ServedStream, request: Request, topic: str, read: Read) -> Accepted:
+async def _append(
+    stream: ServedStream, request: Request, topic: str, read: Read, headers: Headers = ()
+) -> Accepted:
     limits = stream.config.api
     body = await read_body(request, limits.max_body_bytes, limits.body_timeout)
     is_list = body.lstrip(b" \t\r\n").startswith(b"[")
@@ -79,7 +93,7 @@ async def _append(stream: ServedStream, request: Request, topic: str, read: Read
         raise ProblemError(problem_of(422, "batch_too_large", detail, errors=errors))
     ids = _check(stream, values, read, is_list)
     records = [
-        NewRecord(topic, None if key is None else key.encode(), value)
+        NewRecord(topic, None if key is None else key.encode(), value, headers)
         for key, value in zip(ids, values, strict=True)
     ]
     places = await asyncio.to_thread(stream.append, records) if records else []
@@ -95,6 +109,14 @@ async def _append(stream: ServedStream, request: Request, topic: str, read: Read
         ],
         min_offset={str(place): offset + 1 for place, offset in sorted(places)},
     )
+
+
+def _write_down(stream: ServedStream, actor: Actor, given: dict[str, object]) -> None:
+    stream.history.store.audit.write("labels", actor, "", given, stream.clock.now())
+
+
+def _some(accepted: Accepted) -> list[str]:
+    return [place.id for place in accepted.accepted[:_MAX_IDS]]
 
 
 def _check(

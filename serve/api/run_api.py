@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 import signal
 import socket
 import ssl
@@ -16,6 +17,7 @@ import uvicorn
 from serve.api.app import DRAIN_SECONDS, create_app
 from serve.api.auth.open_access import open_access, refuse_open_network
 from serve.api.auth.tls import tls_context
+from serve.api.connection import connection_with
 from serve.api.errors import CannotListenError, PortInUseError
 from serve.api.served_stream import ServedStream
 from serve.compose import Secrets, open_stream_log, open_stream_store, prepare_topics
@@ -30,6 +32,7 @@ GRACE_SECONDS = 10
 """How long running requests may take when the server stops; recording has its own grace."""
 
 _BACKLOG = 2048
+_OPEN_FILES = 65_536
 
 
 def run_api(
@@ -71,6 +74,7 @@ def run_api(
         stream = ServedStream(config, log, store, SystemClock())
         # A second SIGINT ends the server without its lifespan; what was served is still recorded.
         opened.callback(stream.stop, DRAIN_SECONDS)
+        allow_connections()
         server = ApiServer(
             create_app([stream], access=access),
             listener,
@@ -78,6 +82,7 @@ def run_api(
             should_stop,
             tls=tls,
             trusted_proxies=config.api.trusted_proxies,
+            head_seconds=config.api.body_timeout / 1000,
         )
         opened.enter_context(_signals_end_only_the_server())
         server.run()
@@ -100,6 +105,8 @@ class ApiServer(uvicorn.Server):
         What HTTPS is served with; None for HTTP.
     trusted_proxies
         Whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    head_seconds
+        That a request's head may take to come in.
     """
 
     def __init__(
@@ -111,6 +118,7 @@ class ApiServer(uvicorn.Server):
         *,
         tls: ssl.SSLContext | None = None,
         trusted_proxies: Sequence[str] = (),
+        head_seconds: float = 30.0,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -119,7 +127,7 @@ class ApiServer(uvicorn.Server):
                 proxy_headers=bool(trusted_proxies),
                 forwarded_allow_ips=list(trusted_proxies),
                 loop="uvloop",
-                http="httptools",
+                http=connection_with(head_seconds),
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -183,6 +191,14 @@ def listen(host: str, port: int) -> socket.socket:
             raise PortInUseError(host, port) from None
         raise CannotListenError(host, port, error.strerror or str(error)) from None
     return listener
+
+
+def allow_connections() -> None:
+    """Let this process have as many open files as the system lets it; each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _close(log: Log) -> None:

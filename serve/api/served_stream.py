@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from threading import BoundedSemaphore
 
 from serve.api.event_reader import EventReader
+from serve.api.explainer import Explainer
 from serve.api.inference_log import InferenceLog
+from serve.api.lag import LagWatch
 from serve.api.model_holder import ModelHolder
 from serve.api.monitoring.reader import HistoryReader
 from serve.api.predicting.memory import AnswerMemory
@@ -51,12 +53,16 @@ class ServedStream:
         Requests that wait for a newer model.
     memory
         Recorded answers by id.
+    explainer
+        Explains predictions beside the event loop.
     history
         Reads what the monitor left in the store.
     log
         As given.
     kept
         The newest predictions, out of the store.
+    lag
+        How far the worker is behind the log.
 
     Raises
     ------
@@ -81,6 +87,7 @@ class ServedStream:
         self.models = ModelHolder(store, identity_of(config), name, poll_seconds=poll_seconds)
         self.history = HistoryReader(store, config)
         self.kept = KeptPredictions(store, config)
+        self.explainer = Explainer(store, self.models)
         self.log = log
         self._sink = log.sink()
         self.recorder = InferenceLog(
@@ -91,6 +98,8 @@ class ServedStream:
             shed=api.shed,
             dropped=self._forget,
         )
+        topics = [config.events_topic, config.labels_topic]
+        self.lag = LagWatch(log, topics, self._offsets, name)
         self._appends = BoundedSemaphore(_MAX_APPENDS)
 
     def start(self) -> None:
@@ -104,9 +113,13 @@ class ServedStream:
         self.models.start()
         self.recorder.start()
         self.history.start()
+        self.explainer.start()
+        self.lag.start()
 
     def stop(self, grace_seconds: float) -> None:
         """Stop the background work; what waits to be recorded has so long. May be repeated."""
+        self.lag.stop()
+        self.explainer.stop()
         self.history.stop()
         self.models.stop()
         self.recorder.stop(grace_seconds)
@@ -154,6 +167,10 @@ class ServedStream:
     def _forget(self, record: NewRecord) -> None:
         if record.key is not None:
             self.memory.forget(record.key.decode())
+
+    def _offsets(self) -> dict[str, int]:
+        newest = self.models.newest
+        return {} if newest is None else newest.offsets
 
     def _probe_log(self) -> None:
         known = self.log.topics()

@@ -21,13 +21,11 @@ from serve.backtest.words import (
     suspicions,
     unfinished,
 )
+from serve.pages.render import COLOURS, framed, render, write
 from stream.backtest.result import WINDOW, PolicyResult
-from stream.errors import InputError
 
 _POINTS = 600
 _RUNS_SHOWN = 200
-# Okabe and Ito's colours: told apart by people who see colours differently, on light and on dark.
-_COLOURS = ("#999999", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00")
 _MARKS = {"promoted": "triangle-up", "wasted": "x", "other": "circle-open"}
 
 
@@ -39,26 +37,16 @@ def write_page(found: Comparison, path: Path) -> None:
     InputError
         The file cannot be written.
     """
-    try:
-        path.write_text(page(found), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"--html: {path}: {error.strerror}; name another file") from None
+    write(page(found), path, "--html")
 
 
 def page(found: Comparison) -> str:
     """Return the page as text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from plotly.offline import get_plotlyjs
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     metric = next(iter(found.results[0].scores), "")
-    return environment.get_template("page.html").render(
+    charts = _charts(found)
+    return render(
+        Path(__file__).parent,
+        {name: chart for name, _, _, chart in charts},
         found=found,
         headline=headline(found),
         suspicions=suspicions(found),
@@ -68,8 +56,7 @@ def page(found: Comparison) -> str:
         runs=[(r.policy, run) for r in found.results for run in r.runs][:_RUNS_SHOWN],
         runs_in_all=sum(len(result.runs) for result in found.results),
         demands=[(answer.holds, demand_line(answer)) for answer in found.answers],
-        figures=[(name, title, text, _json(chart)) for name, title, text, chart in _charts(found)],
-        plotly_js=get_plotlyjs(),
+        figures=[(name, title, text) for name, title, text, _ in charts],
     )
 
 
@@ -157,33 +144,14 @@ def _saved(found: Comparison) -> Any:
 def _framed(chart: Any, found: Comparison, title: str) -> Any:
     for change in found.changes:
         chart.add_vline(x=change, line={"dash": "dot", "width": 1.2, "color": "#888888"})
-    chart.update_layout(
-        template="none",
-        height=380,
-        margin={"l": 64, "r": 16, "t": 8, "b": 48},
-        legend={"orientation": "h", "y": 1.12},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        hovermode="closest",
-    )
-    chart.update_xaxes(title="events", gridcolor="rgba(128,128,128,0.25)", zeroline=False)
-    chart.update_yaxes(
-        title=title, gridcolor="rgba(128,128,128,0.25)", zerolinecolor="rgba(128,128,128,0.6)"
-    )
-    return chart
+    return framed(chart, "events", title)
 
 
 def _colours(found: Comparison) -> list[str]:
-    return [_COLOURS[number % len(_COLOURS)] for number in range(len(found.results))]
+    return [COLOURS[number % len(COLOURS)] for number in range(len(found.results))]
 
 
 def _mark(run: Any) -> str:
     if run.promoted is not None:
         return _MARKS["promoted"]
     return _MARKS["wasted" if run.is_wasted else "other"]
-
-
-def _json(chart: Any) -> str:
-    """Return a chart as JSON that cannot end the script element that it stands in."""
-    text: str = chart.to_json()
-    return text.replace("<", "\\u003c")

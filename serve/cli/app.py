@@ -23,6 +23,7 @@ from serve.cli.demo import demo
 from serve.cli.drift import drift
 from serve.cli.init import init
 from serve.cli.keys import keys_add, keys_list, keys_revoke, keys_rotate
+from serve.cli.labels import labels_conflicts, labels_wanted
 from serve.cli.models import (
     models_diff,
     models_list,
@@ -33,8 +34,10 @@ from serve.cli.models import (
 from serve.cli.models_files import models_export, models_import, models_reproduce
 from serve.cli.placebo import placebo
 from serve.cli.produce import produce
+from serve.cli.report import report
 from serve.cli.retrain import retrain
 from serve.cli.schema import schema_check, schema_infer, schema_show
+from serve.cli.score import score
 from serve.cli.status import status
 from serve.cli.up import up
 from serve.cli.worker import worker
@@ -84,6 +87,12 @@ GROUPS = {
         help="Keys of the API: made, listed, followed by others and taken away while it runs.",
         epilog="Example: riverrun keys add dashboard --role viewer",
     ),
+    "labels": typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="What people are asked, and where two of them disagree.",
+        epilog="Example: riverrun labels wanted --budget 20",
+    ),
     "models": typer.Typer(
         no_args_is_help=True,
         rich_markup_mode="rich",
@@ -122,7 +131,11 @@ def riverrun(
 
 
 EXAMPLES: dict[Callable[..., None], list[str]] = {
-    demo: ["riverrun demo", "riverrun demo --events 3000 --speed max --exit --json"],
+    demo: [
+        "riverrun demo",
+        "riverrun demo --events 3000 --speed max --exit --json",
+        "riverrun demo --break schema",
+    ],
     init: ["riverrun init flights.csv.gz", "riverrun init orders.jsonl --label returned --force"],
     check: ["riverrun check", "riverrun check --config flights.toml --create-topics"],
     up: ["riverrun up", "riverrun up --config flights.toml"],
@@ -132,6 +145,10 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     produce: [
         "riverrun produce flights.csv.gz --rate 500/s",
         "riverrun produce landed.jsonl --to labels",
+    ],
+    score: [
+        "riverrun score tomorrow.csv.gz",
+        "riverrun score tomorrow.parquet --model v2.riverrun.zip --out scored.parquet",
     ],
     dead_letters_list: [
         "riverrun dead-letters list",
@@ -174,6 +191,11 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     keys_list: ["riverrun keys list", "riverrun keys list --json"],
     keys_revoke: ["riverrun keys revoke shop --reason 'it was in a log'"],
     keys_rotate: ["riverrun keys rotate shop --grace 2d", "riverrun keys rotate shop --grace 0s"],
+    labels_wanted: [
+        "riverrun labels wanted --budget 20",
+        "riverrun labels wanted --json",
+    ],
+    labels_conflicts: ["riverrun labels conflicts", "riverrun labels conflicts --json"],
     alerts_test: ["riverrun alerts test", "riverrun alerts test --json"],
     alerts_list: ["riverrun alerts list", "riverrun alerts list --json"],
     alerts_send: ["riverrun alerts send", "riverrun alerts send --once"],
@@ -186,6 +208,11 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     placebo: [
         "riverrun placebo january.csv.gz",
         "riverrun placebo january.csv.gz --false-alarms '1 per 200 panes' --resample events",
+    ],
+    report: [
+        "riverrun report",
+        "riverrun report --from 7d --out week.html",
+        "riverrun report --from 2026-03-01 --to 2026-04-01 --json",
     ],
     backtest: [
         "riverrun backtest january.csv.gz",

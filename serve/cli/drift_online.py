@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 from serve.cli.drift_choice import Choice, some
 from serve.cli.drift_result import DriftResult, FeatureDrift, Span, describe
-from stream.errors import InputError
-from stream.events import parse_time
-from stream.units import format_time, parse_duration
+from serve.cli.spans import span_of
+from stream.units import format_time
 
 if TYPE_CHECKING:
     from serve.drift_history import SpanDrift
     from stream.config import Config
-    from stream.storage.history import History
     from stream.storage.store import Store
 
 PANES = 16
@@ -60,7 +58,7 @@ def compare_span(store: Store, config: Config, asked: Asked, choice: Choice) -> 
     """
     from serve.drift_history import DriftHistory
 
-    start, end = _bounds(store.history, asked)
+    start, end = span_of(store.history, asked.start, asked.end)
     panes = PANES if asked.start is None else None
     found = DriftHistory(store, config).span(start, end, asked.against, last=panes)
     features = describe(found.report, found.reference, found.pane, {})
@@ -76,37 +74,6 @@ def compare_span(store: Store, config: Config, asked: Asked, choice: Choice) -> 
         _notes(found, features),
         Span(found.version, found.panes, found.skipped, found.first, found.last),
     )
-
-
-def _bounds(history: History, asked: Asked) -> tuple[float | None, float | None]:
-    """Return the span in seconds since the epoch."""
-    newest = next(iter(history.panes(limit=1)), None)
-    last = None if newest is None else newest.row.last
-    end = _moment("--to", asked.end, last)
-    if asked.start is not None:
-        start = _moment("--from", asked.start, last)
-        if start is not None and end is not None and start >= end:
-            raise InputError(
-                f"--from ({format_time(start)}) is not before --to ({format_time(end)})"
-            )
-        return start, end
-    return None, end
-
-
-def _moment(option: str, text: str | None, last: float | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        back = parse_duration(text)
-    except ValueError:
-        moment = parse_time(text)
-        if moment is None:
-            raise InputError(
-                f"{option}: found {text[:60]!r}; give a time such as 2025-01-31T10:00:00Z, or a "
-                "duration back from the newest pane's end, such as 2h or 3d"
-            ) from None
-        return moment / 1000
-    return None if last is None else last - back / 1000
 
 
 def _notes(found: SpanDrift, features: tuple[FeatureDrift, ...]) -> list[str]:

@@ -38,7 +38,7 @@ def models_export(
 
     The file is signed with RIVERRUN_SECRET where that is set. The card tells data, metrics,
     segments, parameters, versions and trigger, and the ten blocks of the Machine Learning Canvas
-    from the section [canvas].
+    from the table "canvas" of the configuration.
     """
     from serve.compose import read_secrets
     from serve.model_exchange import export_model

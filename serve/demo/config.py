@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
-DEMO_PIPELINE = (
+_FEATURES = (
     "(compose.SelectType(str) | preprocessing.OneHotEncoder()) + "
     "(compose.SelectType(int, float) | preprocessing.StandardScaler()) | "
-    "linear_model.LogisticRegression()"
 )
+DEMO_PIPELINE = f"{_FEATURES}linear_model.LogisticRegression()"
+DEMO_CANDIDATE = f"{_FEATURES}linear_model.LogisticRegression(optim.Adam(0.002))"
 
 _TEXT = """\
 # The demo: will a flight arrive more than 15 minutes late? Asked at its scheduled departure,
@@ -32,9 +33,21 @@ features = [
 task = "binary"
 pipeline = {pipeline}
 metrics = ["ROCAUC", "LogLoss"]
-
+{candidates}
 [labels]
 max_delay = "3d"  # no flight takes that long: what has no label by then was cancelled or diverted
+
+[monitor]
+warmup_events = 12_067    # two weeks, to the end of a day
+pane_span = "1d"
+detector = "none"         # storms come and go: the test with a budget is enough
+reference_losses = 9_000  # ten days of labels
+
+[retrain]
+window = 20_000    # three weeks
+min_events = 3_000
+min_labels = 1_000
+max_labels = 8_000
 
 [checkpoint]
 max_interval = "1s"  # what is shown live comes from the checkpoints
@@ -43,8 +56,16 @@ max_interval = "1s"  # what is shown live comes from the checkpoints
 port = {port}
 """
 
+_CANDIDATES = """
+[[model.candidates]]
+name = "adam"  # races the configured one in every retraining, and once after the warm-up
+pipeline = {candidate}
+"""
 
-def demo_config_text(name: str, broker: str, store: str, port: int) -> str:
+
+def demo_config_text(
+    name: str, broker: str, store: str, port: int, *, candidates: bool = True
+) -> str:
     """Return the demo's ``riverrun.toml``.
 
     Parameters
@@ -55,6 +76,9 @@ def demo_config_text(name: str, broker: str, store: str, port: int) -> str:
         URLs.
     port
         Of the API.
+    candidates
+        Whether another pipeline races the configured one. It does so once after the warm-up, and
+        while a run is under way the monitor calls for no other.
 
     Examples
     --------
@@ -69,5 +93,6 @@ def demo_config_text(name: str, broker: str, store: str, port: int) -> str:
         broker=json.dumps(broker),
         store=json.dumps(store),
         pipeline=json.dumps(DEMO_PIPELINE),
+        candidates=_CANDIDATES.format(candidate=json.dumps(DEMO_CANDIDATE)) if candidates else "",
         port=port,
     )

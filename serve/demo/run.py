@@ -22,7 +22,10 @@ from serve.api.errors import PortInUseError
 from serve.children import Children
 from serve.compose import Secrets, open_stream_log, open_stream_store, prepare_topics
 from serve.demo.config import demo_config_text
+from serve.demo.fault import Break, fault_of, faulty
 from serve.demo.flights import find_flights, replay
+from serve.demo.news import News
+from serve.demo.pace import Pace
 from serve.demo.player import Player
 from serve.demo.view import View
 from serve.status_reading import shown_status
@@ -59,6 +62,8 @@ class DemoOptions:
         Of the stream; None for one that no other run has.
     keep
         Whether the folder stays.
+    fault
+        What is broken on purpose; None for nothing.
     """
 
     events: int | None
@@ -70,6 +75,7 @@ class DemoOptions:
     store: str | None = None
     name: str | None = None
     keep: bool = False
+    fault: Break | None = None
 
 
 def run_demo(
@@ -104,10 +110,15 @@ def run_demo(
             closing(open_stream_store(config, secrets)) as store,
         ):
             prepare_topics(config, log, create=True)
-            player = Player(replay(flights, options.events), log.sink(), config, options.speed)
+            fault = None if options.fault is None else fault_of(options.fault)
+            if fault is not None:
+                view.say(fault.announcement())
+            messages = faulty(replay(flights, options.events), fault, view.say)
+            player = Player(messages, log.sink(), config, options.speed)
             with Children(view.echo) as children, view:
                 look = "console" if sys.stderr.isatty() else "json"
-                common = ["--config", str(path), "--log-level", "warning", "--log-format", look]
+                # What the monitor finds is told as news, which has the days of the flights.
+                common = ["--config", str(path), "--log-level", "error", "--log-format", look]
                 children.start("worker", *common)
                 if options.api:
                     children.start("api", *common)
@@ -127,12 +138,13 @@ def _play(
     view: View,
     asked: Callable[[], bool],
 ) -> None:
-    begin, looked = time.monotonic(), 0.0
+    looked, news = 0.0, News(store)
+    pace = Pace(store, time.monotonic())
     ends: dict[str, int] | None = None
     is_up = not options.api
     while not asked():
         now = time.monotonic()
-        sent = player.step(now - begin)
+        sent = player.step(pace.tick(now))
         if player.done and ends is None:
             ends = _ends(config, log)
         if now - looked >= _LOOK_EVERY_SECONDS:
@@ -142,7 +154,10 @@ def _play(
                 view.api_is_up(config)
             newest = store.newest()
             status = None if newest is None else newest.status
-            view.show(status, player)
+            pace.look(status)
+            for line in news.lines(status):
+                view.say(line)
+            view.show(status, player, pace.slowed)
             if ends is not None and status is not None and _has_read(status, ends):
                 if options.leave:
                     return
@@ -172,7 +187,9 @@ def _configure(options: DemoOptions, folder: Path, view: View) -> tuple[Config, 
     path = folder / "riverrun.toml"
     broker = options.broker or f"sqlite:///{folder / 'log.db'}"
     store = options.store or f"sqlite:///{folder / 'riverrun.db'}"
-    path.write_text(demo_config_text(name, broker, store, port), encoding="utf-8")
+    # A fault is to find the monitor at rest.
+    text = demo_config_text(name, broker, store, port, candidates=options.fault is None)
+    path.write_text(text, encoding="utf-8")
     return load_config(path), path
 
 

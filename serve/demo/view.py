@@ -53,6 +53,7 @@ class View:
         self._seen: tuple[float, int] | None = None
         self._rate = 0.0
         self._told_end = False
+        self._slowed: str | None = None
 
     def __enter__(self) -> Self:
         self._begin = self._line_at = time.monotonic()
@@ -79,7 +80,8 @@ class View:
         """Say where the API is, with a command to try."""
         base = f"http://{config.api.host}:{config.api.port}"
         body = json.dumps({"event": EXAMPLE_EVENT, "record": False})
-        self.say(f"the API answers at {base} (docs: {base}/docs); try:")
+        self.say(f"dashboard: {base}/")
+        self.say(f"the API answers at {base} (docs: {base}/docs, metrics: {base}/metrics); try:")
         self.say(
             f"curl -s {base}/v1/streams/{config.stream.name}/predict "
             f"-H 'Content-Type: application/json' -d '{body}'"
@@ -91,9 +93,22 @@ class View:
             self._told_end = True
             self.say("everything was played and learned; the API stays until Ctrl-C")
 
-    def show(self, status: Mapping[str, Any] | None, player: Player) -> None:
-        """Show how far it is."""
+    def show(
+        self, status: Mapping[str, Any] | None, player: Player, slowed: str | None = None
+    ) -> None:
+        """Show how far it is.
+
+        Parameters
+        ----------
+        status
+            Of the newest checkpoint.
+        player
+            Sends the flights.
+        slowed
+            The version that the replay is slowed down for.
+        """
         now = time.monotonic()
+        self._slowed = slowed
         if status is not None:
             self._measure(now, status["counts"]["events"])
         if self._live is not None:
@@ -123,6 +138,8 @@ class View:
         ]
         if status.get("monitor") is not None:
             facts.append(("monitor", brief_of(status["monitor"])))
+        if (run := (status.get("retrain") or {}).get("run")) is not None:
+            facts.append(("run", _run(run, self._slowed)))
         return facts + [
             (f"ROC AUC {name}", _with_baselines(scores))
             for name, scores in (
@@ -154,6 +171,14 @@ def _date(watermark: int | None) -> str:
     share = (watermark - _YEAR_BEGIN) / (_YEAR_END - _YEAR_BEGIN)
     moment = datetime.fromtimestamp(watermark / 1000, UTC)
     return f"{moment:%Y-%m-%d %H:%M} UTC ({max(0.0, share):.0%} of the year)"
+
+
+def _run(run: Mapping[str, Any], slowed: str | None) -> str:
+    labels = max((shadow["gate"]["labels"] for shadow in run["shadows"]), default=0)
+    text = f"{run['number']}, {run['version']}, {run['phase']}"
+    if run["shadows"]:
+        text += f", {labels:,} labels of {run['labels_wanted']:,} to {run['labels_at_most']:,}"
+    return text if slowed is None else f"{text} (the flights go slower while {slowed} trains)"
 
 
 def _with_baselines(scores: Mapping[str, Mapping[str, float | None]]) -> str:

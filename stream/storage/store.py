@@ -16,6 +16,7 @@ from stream.errors import FencedError
 from stream.storage.audit import Audit
 from stream.storage.blobs import Blobs
 from stream.storage.database import open_database, reading, shown, writing
+from stream.storage.disagreements import Disagreements
 from stream.storage.happenings import write_happening
 from stream.storage.history import History
 from stream.storage.outbox import Outbox
@@ -54,8 +55,8 @@ class Store:
         Retraining runs, kept models, and what people ask for.
     outbox
         Whom to tell of what happens, and what they are still to be told.
-    audit
-        What people did to the stream.
+    audit, disagreements
+        What people did to the stream, and labels that contradict each other.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Store:
         self.history = History(self._engine, stream, shard, secret)
         self.outbox = Outbox(self._engine, stream, shard)
         self.audit = Audit(self._engine, stream)
+        self.disagreements = Disagreements(self._engine, stream, shard)
         self.recent = RecentStore(self._engine, stream, shard)
         self.precomputed = Precomputed(self._engine, stream)
         self.url = shown(self._engine)
@@ -157,6 +159,7 @@ class Store:
             if replace:
                 self._forget_after(connection, 0)
                 self.history.begin_anew(connection)
+                self.disagreements.begin_anew(connection)
             connection.execute(
                 insert(checkpoints).values(
                     **self._key(number),
@@ -185,6 +188,7 @@ class Store:
                         connection, number, model.version, model.reference, now
                     )
             self.runs.answered(connection, answers or {}, now)
+            self.disagreements.write(connection, number, snapshot.conflicts)
             if snapshot.recent is not None:
                 self.recent.write(connection, number, snapshot.recent, now)
             for kind, detail in happened:
@@ -237,6 +241,7 @@ class Store:
             self._forget_after(connection, number)
             self.history.go_back_to(connection, number)
             self.runs.go_back_to(connection, number)
+            self.disagreements.go_back_to(connection, number)
             self.recent.go_back_to(connection, number)
 
     def record(self, kind: str, detail: Mapping[str, Any], now: float) -> None:

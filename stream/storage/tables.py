@@ -242,6 +242,18 @@ happenings = Table(
 )
 """What a person should be able to find afterwards: gaps, damaged checkpoints, rebuilds."""
 
+label_conflicts = Table(
+    "label_conflicts",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("shard", String(128), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("event", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+)
+"""Labels that contradict others; ``number`` is the checkpoint that they came with."""
+
 audit = Table(
     "audit",
     metadata,

@@ -27,6 +27,7 @@ CORE = [
             "labels",
             "learner",
             "line",
+            "opinions",
             "origin",
             "recent",
             "records",
@@ -38,6 +39,7 @@ CORE = [
             "step",
             "units",
             "waiting",
+            "wanted",
             "cadence",
             "status",
         ]

@@ -256,3 +256,36 @@ def test_prediction_and_label_shift_are_told_apart_from_the_features() -> None:
     signals = monitor.observe(rows, predictions=["a"] * 1000).panes[0].signals
     assert signals.prediction_skew >= 1
     assert signals.label_skew < 1 or monitor.report is not None
+
+
+def shifted(labelled_share: float) -> Monitor:
+    """Give a monitor whose predictions have shifted while so many labels came."""
+    rng = np.random.default_rng(0)
+    monitor = Monitor().fit({"x": rng.normal(size=5000)}, predictions=["a", "b"] * 2500)
+    for _ in range(4):
+        came = round(1000 * labelled_share)
+        monitor.observe_labels(["a"] * came, np.zeros(came), losses=[0.1] * came)
+        monitor.observe({"x": rng.normal(size=1000)}, predictions=["a"] * 1000)
+    return monitor
+
+
+def test_a_shift_of_predictions_alone_is_news_only_where_labels_are_wanting() -> None:
+    told, untold = shifted(0.9), shifted(0.3)
+    assert told.report is not None
+    assert told.report.ratio("prediction") >= 1
+    assert told.trigger.state == "OK"
+    assert untold.trigger.state == "WARNING"
+
+
+def test_how_many_labels_came_survives_a_snapshot() -> None:
+    for share in (0.9, 0.3):
+        monitor = shifted(share)
+        monitor.observe_labels(["a"] * 7, np.zeros(7), losses=[0.1] * 7)
+        again = Monitor.restore(json.loads(json.dumps(monitor.snapshot())))
+        assert again.snapshot() == monitor.snapshot()
+        rows = {"x": np.random.default_rng(1).normal(size=1000)}
+        signals = [
+            m.observe(rows, predictions=["a"] * 1000).panes[0].signals for m in (monitor, again)
+        ]
+        assert signals[0] == signals[1]
+        assert signals[0].unlabelled == pytest.approx(1 - (4 * share + 0.007) / 5)

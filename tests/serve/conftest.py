@@ -111,7 +111,11 @@ class World:
     def api(self, *streams: ServedStream, **options) -> Iterator[httpx.Client]:
         """Serve over real HTTP; the client's ``extensions`` stay untouched."""
         served = list(streams) or [self.served()]
-        with running(create_app(served, **options)) as url, httpx.Client(base_url=url) as client:
+        head_seconds = self.config.api.body_timeout / 1000
+        with (
+            running(create_app(served, **options), head_seconds) as url,
+            httpx.Client(base_url=url) as client,
+        ):
             client.headers["content-type"] = "application/json"
             yield client
 
@@ -121,10 +125,11 @@ class World:
 
 
 @contextmanager
-def running(app) -> Iterator[str]:
+def running(app, head_seconds: float = 30.0) -> Iterator[str]:
     """Run an application under uvicorn in a thread."""
     stops: list[bool] = []
-    server = ApiServer(app, listen("127.0.0.1", 0), should_stop=lambda: bool(stops))
+    listener = listen("127.0.0.1", 0)
+    server = ApiServer(app, listener, should_stop=lambda: bool(stops), head_seconds=head_seconds)
     thread = Thread(target=server.run)
     thread.start()
     eventually(lambda: server.started)

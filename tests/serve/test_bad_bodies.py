@@ -188,7 +188,7 @@ def test_json_by_another_name_is_read(world, content_type):
 def test_unknown_streams_paths_and_methods_are_problems(world):
     with world.api() as client:
         stream = client.get("/v1/streams/nope")
-        path = client.get("/v2/streams")
+        path = client.get("/v3/streams")
         method = client.get(f"{BASE}/predict")
     assert (stream.status_code, path.status_code, method.status_code) == (404, 404, 405)
     assert stream.json()["known"] == ["flights"]

@@ -136,33 +136,6 @@ def test_metric_names_follow_the_rule_and_two_applications_share_nothing(world):
     assert all(METRIC.match(name) for name in own)
 
 
-def test_the_openapi_document_names_every_route_with_examples_and_problems(world):
-    with world.api() as client:
-        document = client.get("/openapi.json").json()
-        assert client.get("/docs").status_code == 404
-    assert document["openapi"].startswith("3.1")
-    posts = [path["post"] for path in document["paths"].values() if "post" in path]
-    assert len(posts) >= 9
-    for operation in posts:
-        (body,) = operation["requestBody"]["content"].items()
-        assert body[0] == "application/json"
-        assert resolve(document, body[1]["schema"])["examples"]
-        for status, answer in operation["responses"].items():
-            media = {"application/json"} if status < "3" else {"application/problem+json"}
-            assert set(answer["content"]) == media
-            for content in answer["content"].values():
-                assert resolve(document, content["schema"])["properties"]
-    assert "HTTPValidationError" not in str(document)
-
-
 def samples(text: str) -> dict[str, float]:
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
-
-
-def resolve(document: dict, schema: dict) -> dict:
-    if "$ref" not in schema:
-        return schema
-    for part in schema["$ref"].removeprefix("#/").split("/"):
-        document = document[part]
-    return document

@@ -11,7 +11,6 @@ from serve.api.auth.caller import ANYBODY, Caller
 from serve.api.auth.credentials import (
     SAFE_METHODS,
     Credentials,
-    credentials_of,
     is_local_name,
     is_own_origin,
 )
@@ -74,35 +73,54 @@ class Access:
 
     async def identify(self, scope: Scope) -> Caller | Refusal:
         """Return who a request is of, or why it may not go on."""
-        brought = credentials_of(scope)
+        found = self.recognize(scope)
+        return await self.by_token(scope, found) if isinstance(found, str) else found
+
+    def recognize(self, scope: Scope) -> Caller | Refusal | str:
+        """Return who a request is of, or why it may not go on; or a token that is to be checked."""
         if self.is_open:
-            return self._from_elsewhere(scope, brought) or ANYBODY
-        if brought.authorization is not None or brought.api_key is not None:
-            return await self._by_header(scope, brought)
-        if brought.cookie is not None and (cookie := brought.session) is not None:
+            return self._from_elsewhere(scope, Credentials(scope)) or ANYBODY
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                return self._by_authorization(scope, value.decode("latin-1"))
+        brought = Credentials(scope)
+        if (secret := brought.get(b"x-api-key")) is not None:
+            found = self.by_key(scope, secret.strip())
+            return found.caller if isinstance(found, StoredKey) else found
+        if (cookie := brought.session) is not None:
             return self._by_cookie(scope, brought, cookie)
         return nothing_brought()
 
-    async def by_secret(
-        self, scope: Scope, secret: str
-    ) -> tuple[Caller, StoredKey | None] | Refusal:
-        """Return whose a key or a token is, and the key's row."""
-        now = time.time()
+    def _by_authorization(self, scope: Scope, said: str) -> Caller | Refusal | str:
+        scheme, _, secret = said.partition(" ")
+        if scheme.lower() != "bearer":
+            detail = f"the scheme {scheme[:20]!r} is not known here; send Bearer and a key"
+            return self.failed(scope, not_accepted("scheme", detail))
+        found = self.by_key(scope, secret.strip())
+        return found.caller if isinstance(found, StoredKey) else found
+
+    def by_key(self, scope: Scope, secret: str) -> StoredKey | Refusal | str:
+        """Return the row of a key, or why it does not count; itself where it may be a token."""
         key = None if self.keys is None else self.keys.ring.find(secret)
         if key is not None:
-            if key.is_expired(now):
-                return self.failed(scope, not_accepted("expired", f"the key {key.name!r} is over"))
-            ends = None if key.expires is None else key.expires.timestamp()
-            return Caller(key.name, key.role, "key", key.id, ends), key
+            if key.expires is None or not key.is_expired(time.time()):
+                return key
+            return self.failed(scope, not_accepted("expired", f"the key {key.name!r} is over"))
         if self.oidc is not None and secret.count(".") == 2:
-            spent = self._failures.is_spent(_address(scope), now)
-            if spent is not None:  # checking a signature costs more than looking up a key
-                return too_many_failures(spent)
-            found = await self.oidc.caller(secret)
-            if isinstance(found, Refusal):
-                return self.failed(scope, found) if found.is_failed_try else found
-            return found, None
+            return secret
         return self.failed(scope, not_accepted("unknown", "there is no such key"))
+
+    async def by_token(self, scope: Scope, token: str) -> Caller | Refusal:
+        """Return whose a token is, or why it does not count."""
+        spent = self._failures.is_spent(_address(scope), time.time())
+        if spent is not None:  # checking a signature costs more than looking up a key
+            return too_many_failures(spent)
+        if self.oidc is None:
+            raise RuntimeError("a token without an issuer")
+        found = await self.oidc.caller(token)
+        if isinstance(found, Refusal) and found.is_failed_try:
+            return self.failed(scope, found)
+        return found
 
     def failed(self, scope: Scope, refusal: Refusal) -> Refusal:
         """Count a try with wrong credentials; return what is answered to it."""
@@ -115,18 +133,7 @@ class Access:
 
     def refuse_foreign_page(self, scope: Scope) -> Refusal | None:
         """Return a refusal where a page of another site wants to change something."""
-        return self._from_elsewhere(scope, credentials_of(scope), header_instead=False)
-
-    async def _by_header(self, scope: Scope, brought: Credentials) -> Caller | Refusal:
-        if brought.authorization is None:
-            secret = brought.api_key or ""
-        else:
-            scheme, _, secret = brought.authorization.partition(" ")
-            if scheme.lower() != "bearer":
-                detail = f"the scheme {scheme[:20]!r} is not known here; send Bearer and a key"
-                return self.failed(scope, not_accepted("scheme", detail))
-        found = await self.by_secret(scope, secret.strip())
-        return found if isinstance(found, Refusal) else found[0]
+        return self._from_elsewhere(scope, Credentials(scope))
 
     def _by_cookie(self, scope: Scope, brought: Credentials, cookie: str) -> Caller | Refusal:
         ring = None if self.keys is None else self.keys.ring
@@ -141,23 +148,24 @@ class Access:
         self, scope: Scope, brought: Credentials, header_instead: bool = False
     ) -> Refusal | None:
         """Return a refusal where a browser carries out what a page of another site wants."""
-        if self.is_open and not is_local_name(brought.host, self.settings.host):
+        host = brought.get(b"host")
+        if self.is_open and not is_local_name(host, self.settings.host):
             return from_elsewhere(
                 f"without keys only names of this machine are answered, and the header Host says "
-                f"{(brought.host or '')[:100]!r}; add keys with 'riverrun keys add'"
+                f"{(host or '')[:100]!r}; add keys with 'riverrun keys add'"
             )
         if scope["method"] in SAFE_METHODS:
             return None
-        origin = brought.origin
+        origin = brought.get(b"origin")
         if origin is None:
             # Browsers send Origin with whatever changes something; another program can say so.
-            if header_instead and brought.requested_with is None:
+            if header_instead and brought.get(b"x-requested-with") is None:
                 return from_elsewhere(
                     "with a session's cookie a change needs the header Origin, as browsers send "
                     "it, or X-Requested-With"
                 )
             return None
-        if is_own_origin(origin, brought.host) or (self.is_open and origin in self._origins):
+        if is_own_origin(origin, host) or (self.is_open and origin in self._origins):
             return None
         return from_elsewhere(f"a page of {origin[:100]!r} may change nothing here")
 

@@ -77,3 +77,15 @@ def actor_of(request: HTTPConnection) -> Actor:
     """Return who is to be written down for a control action, and from where."""
     origin = "" if request.client is None else request.client.host
     return Actor(who(request), caller_of(request).via, origin)
+
+
+def giver_of(request: HTTPConnection) -> str | None:
+    """Return who gives labels; None where nobody is known and nobody is named."""
+    if caller_of(request).via == "open" and not said_name(request):
+        return None
+    return who(request)
+
+
+def is_by_person(request: HTTPConnection) -> bool:
+    """Return whether a person acts, or a program for one: not a program by itself."""
+    return caller_of(request).via in ("session", "oidc") or bool(said_name(request))

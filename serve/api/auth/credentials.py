@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import NamedTuple
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.types import Scope
@@ -11,44 +11,42 @@ from starlette.types import Scope
 COOKIE = "riverrun-session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_FIELDS = {
-    b"authorization": 0,
-    b"x-api-key": 1,
-    b"cookie": 2,
-    b"origin": 3,
-    b"host": 4,
-    b"x-requested-with": 5,
-}
+_NAMES = frozenset(
+    {b"authorization", b"x-api-key", b"cookie", b"origin", b"host", b"x-requested-with"}
+)
 
 
-class Credentials(NamedTuple):
-    """The headers that matter here, as they came; None where they did not."""
+class Credentials:
+    """The headers that matter here, as text; None where they did not come.
 
-    authorization: str | None
-    api_key: str | None
-    cookie: str | None
-    origin: str | None
-    host: str | None
-    requested_with: str | None
+    Parameters
+    ----------
+    scope
+        The request. Of a header that is repeated the first counts.
+    """
+
+    __slots__ = ("_found",)
+
+    def __init__(self, scope: Scope) -> None:
+        found: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            if name in _NAMES and name not in found:
+                found[name] = value
+        self._found = found
+
+    def get(self, name: bytes) -> str | None:
+        """Return a header by its name in lower case."""
+        value = self._found.get(name)
+        return None if value is None else value.decode("latin-1")
 
     @property
     def session(self) -> str | None:
         """The session's cookie."""
-        for part in (self.cookie or "").split(";"):
+        for part in (self.get(b"cookie") or "").split(";"):
             name, _, value = part.strip().partition("=")
             if name == COOKIE:
                 return value
         return None
-
-
-def credentials_of(scope: Scope) -> Credentials:
-    """Read a request's headers; of one that is repeated the first counts."""
-    found: list[str | None] = [None] * 6
-    for name, value in scope["headers"]:
-        place = _FIELDS.get(name)
-        if place is not None and found[place] is None:
-            found[place] = value.decode("latin-1")
-    return Credentials(*found)
 
 
 def is_own_origin(origin: str, host: str | None) -> bool:
@@ -69,6 +67,7 @@ def is_own_origin(origin: str, host: str | None) -> bool:
         return False
 
 
+@lru_cache(maxsize=1_024)
 def is_local_name(host: str | None, own: str) -> bool:
     """Return whether a Host header can be of this machine, and of no name that others control.
 

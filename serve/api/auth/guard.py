@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve.api.auth.access import Access
+from serve.api.auth.caller import Caller
 from serve.api.auth.limits import fields
 from serve.api.auth.refusal import Refusal, too_many, too_weak
 from serve.api.auth.roles import OPEN, ROLE_OF, Role
@@ -101,30 +102,27 @@ class Guarded:
         self._access = access
         self._needed = needed
         self._metrics = metrics
+        self._policy = b"" if access.rate is None else access.rate.policy.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer why not."""
-        refusal = await self._check(scope)
+        caller = self._access.recognize(scope)
+        if isinstance(caller, str):
+            caller = await self._access.by_token(scope, caller)
+        refusal = caller if isinstance(caller, Refusal) else self._refuse(scope, caller)
         if refusal is None:
+            scope["state"]["caller"] = caller
             await self._app(scope, receive, send)
         else:
             await refuse(refusal, self._metrics, scope, receive, send)
 
-    async def _check(self, scope: Scope) -> Refusal | None:
+    def _refuse(self, scope: Scope, caller: Caller) -> Refusal | None:
         access = self._access
-        caller = await access.identify(scope)
-        if isinstance(caller, Refusal):
-            return caller
-        if access.rate is not None:
-            verdict = access.spend(caller)
-            if verdict is not None:
-                if not verdict.allowed:
-                    return too_many(verdict, caller.name, access.rate.policy)
-                scope["state"]["headers"] = fields(access.rate.policy, verdict)
-        if caller.role < self._needed:
-            return too_weak(caller, self._needed)
-        scope["state"]["caller"] = caller
-        return None
+        if access.rate is not None and (verdict := access.spend(caller)) is not None:
+            if not verdict.allowed:
+                return too_many(verdict, caller.name, access.rate.policy)
+            scope["state"]["headers"] = fields(self._policy, verdict)
+        return too_weak(caller, self._needed) if caller.role < self._needed else None
 
 
 async def refuse(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -12,15 +12,15 @@ _ALWAYS: Fields = (
     # An answer of the API is no page: it loads nothing, runs nothing and stands in no frame.
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
 )
 _OVER_TLS: Fields = (
     *_ALWAYS,
     (b"strict-transport-security", b"max-age=31536000"),
 )
+_NAMES = frozenset(name for name, _ in _OVER_TLS)
 
 
-def with_security(headers: Iterable[tuple[bytes, bytes]], scheme: str) -> list[tuple[bytes, bytes]]:
+def with_security(headers: Fields, scheme: str) -> list[tuple[bytes, bytes]]:
     """Return an answer's headers with those that are missing; a page may have brought its own.
 
     Examples
@@ -29,8 +29,8 @@ def with_security(headers: Iterable[tuple[bytes, bytes]], scheme: str) -> list[t
     >>> [value for name, value in found if name == b"referrer-policy"]
     [b'same-origin']
     """
-    found = list(headers)
-    names = {name for name, _ in found}
     wanted = _OVER_TLS if scheme == "https" else _ALWAYS
-    found += [field for field in wanted if field[0] not in names]
-    return found
+    own = [name for name, _ in headers if name in _NAMES]
+    if own:
+        wanted = [field for field in wanted if field[0] not in own]
+    return [*headers, *wanted]

@@ -9,23 +9,24 @@ scrypt would take from every prediction.
 from __future__ import annotations
 
 import hmac
-import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from hashlib import sha256
 
+from serve.api.auth.caller import Caller
 from serve.api.auth.roles import Role
 
-_KEY = re.compile(r"rrk_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")
-_NOBODY = "sha256:" + "0" * 64
+_ID = slice(len("rrk_"), len("rrk_") + 8)
+_NOBODY = bytes(32)
 
 LONGEST = 256
 """Characters of a key at most; a longer one is nobody's."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StoredKey:
     """What is kept of a key.
 
@@ -56,6 +57,12 @@ class StoredKey:
         """Return whether it has ended, at a time in seconds since the epoch."""
         return self.expires is not None and self.expires.timestamp() <= now
 
+    @cached_property
+    def caller(self) -> Caller:
+        """Whoever shows it."""
+        ends = None if self.expires is None else self.expires.timestamp()
+        return Caller(self.name, self.role, "key", self.id, ends)
+
 
 def new_key(taken: Iterable[str] = ()) -> tuple[str, str]:
     """Return a new key and its id, which is none of those that are taken."""
@@ -74,6 +81,10 @@ def hash_of(key: str) -> str:
     'sha256:ba7816b'
     """
     return "sha256:" + sha256(key.encode("utf-8", "replace")).hexdigest()
+
+
+def _digest_kept(key: StoredKey) -> bytes:
+    return bytes.fromhex(key.hash.removeprefix("sha256:"))
 
 
 class KeyRing:
@@ -97,8 +108,9 @@ class KeyRing:
     """
 
     def __init__(self, keys: Iterable[StoredKey], fixed: Iterable[StoredKey] = ()) -> None:
-        self._fixed = tuple(fixed)
-        self._by_id = {key.id: key for key in (*keys, *self._fixed)}
+        self._fixed = tuple((_digest_kept(key), key) for key in fixed)
+        self._by_id = {key.id: key for key in (*keys, *(key for _, key in self._fixed))}
+        self._digests = {key.id: _digest_kept(key) for key in self._by_id.values()}
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -107,14 +119,12 @@ class KeyRing:
         """Return the row of a key, expired or not; None where it is nobody's."""
         if len(key) > LONGEST:
             return None
-        digest, form = hash_of(key), _KEY.fullmatch(key)
-        found = None if form is None else self._by_id.get(form[1])
+        digest, key_id = sha256(key.encode("utf-8", "replace")).digest(), key[_ID]
         # Compared with something in any case: how long it takes says nothing.
-        kept = _NOBODY if found is None else found.hash
-        if hmac.compare_digest(digest, kept) and found is not None:
-            return found
-        for one in self._fixed:
-            if hmac.compare_digest(digest, one.hash):
+        if hmac.compare_digest(digest, self._digests.get(key_id, _NOBODY)):
+            return self._by_id.get(key_id)
+        for kept, one in self._fixed:
+            if hmac.compare_digest(digest, kept):
                 return one
         return None
 

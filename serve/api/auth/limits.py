@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from math import ceil, floor
 from typing import NamedTuple, Protocol
 
@@ -44,18 +43,23 @@ class Times(Protocol):
 
 
 class LocalTimes:
-    """The moments of this process, of the callers that came last."""
+    """The moments of this process, of the callers that are not full again."""
 
     def __init__(self) -> None:
-        self._full_at: OrderedDict[str, float] = OrderedDict()
+        self._full_at: dict[str, float] = {}
 
     def advance(self, bucket: str, now: float, step: float, most: float) -> tuple[float, bool]:
         """Move a bucket's moment on; see ``Times``."""
-        ahead, moved = advanced(self._full_at.pop(bucket, 0.0), now, step, most)
+        ahead, moved = advanced(self._full_at.get(bucket, 0.0), now, step, most)
         self._full_at[bucket] = now + ahead
         if len(self._full_at) > _BUCKETS:
-            self._full_at.popitem(last=False)
+            self._forget(now)
         return ahead, moved
+
+    def _forget(self, now: float) -> None:
+        """Forget those that are full, and where that is few also those that soon will be."""
+        rest = sorted((at, bucket) for bucket, at in self._full_at.items() if at > now)
+        self._full_at = {bucket: at for at, bucket in rest[-_BUCKETS // 2 :]}
 
 
 class Limit:
@@ -114,10 +118,10 @@ def advanced(full_at: float, now: float, step: float, most: float) -> tuple[floa
     return (ahead + step, True) if ahead + step <= most + 1e-9 else (ahead, False)
 
 
-def fields(policy: str, verdict: Verdict) -> list[tuple[bytes, bytes]]:
+def fields(policy: bytes, verdict: Verdict) -> tuple[tuple[bytes, bytes], ...]:
     """Return the header fields that tell a caller of its limit.
 
     ``RateLimit`` and ``RateLimit-Policy`` as in draft-ietf-httpapi-ratelimit-headers-11.
     """
-    found = f'"key";r={verdict.remaining};t={ceil(verdict.full_in)}'
-    return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", found.encode())]
+    found = b'"key";r=%d;t=%d' % (verdict.remaining, ceil(verdict.full_in))
+    return (b"ratelimit-policy", policy), (b"ratelimit", found)

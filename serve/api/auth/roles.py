@@ -31,6 +31,8 @@ ROLE_OF: dict[str, Role | None] = {
     "metrics": Role.VIEWER,  # open by api.open_metrics
     # Holds no data of a stream: it is the same for everybody who runs this version.
     "openapi": OPEN,
+    "docs": OPEN,
+    "docs_file": OPEN,
     # Sessions check credentials themselves.
     "sign_in": OPEN,
     "sign_out": OPEN,
@@ -65,9 +67,22 @@ ROLE_OF: dict[str, Role | None] = {
     "happenings": Role.VIEWER,
     "anomaly_series": Role.VIEWER,
     "system": Role.VIEWER,
+    "wanted_labels": Role.VIEWER,
+    "label_conflicts": Role.VIEWER,
     # Predicting, and bringing events and labels.
     "predict": Role.PREDICTOR,
     "predict_batch": Role.PREDICTOR,
+    "explain": Role.PREDICTOR,
+    # The Open Inference Protocol.
+    "v2_live": OPEN,
+    "v2_ready": OPEN,
+    "v2_server": Role.VIEWER,
+    "v2_model": Role.VIEWER,
+    "v2_model_version": Role.VIEWER,
+    "v2_model_ready": Role.VIEWER,
+    "v2_model_version_ready": Role.VIEWER,
+    "v2_infer": Role.PREDICTOR,
+    "v2_infer_version": Role.PREDICTOR,
     "append_events": Role.PREDICTOR,
     "append_labels": Role.PREDICTOR,
     # Control.
@@ -75,6 +90,7 @@ ROLE_OF: dict[str, Role | None] = {
     "cancel_retrain": Role.OPERATOR,
     "promote_model": Role.OPERATOR,
     "rollback_model": Role.OPERATOR,
+    "list_audit": Role.OPERATOR,
 }
 """By operation id, or where a route has none by its name. What is missing needs an operator."""
 

@@ -14,6 +14,7 @@ from serve.api.auth.access import Access
 from serve.api.auth.caller import Caller, caller_of
 from serve.api.auth.credentials import COOKIE
 from serve.api.auth.guard import AccessMetrics
+from serve.api.auth.keys import StoredKey
 from serve.api.auth.refusal import Refusal
 from serve.api.auth.shapes import Session
 from serve.api.bodies import decode, read_body
@@ -52,10 +53,12 @@ def add_session_routes(app: FastAPI, access: Access, metrics: AccessMetrics) -> 
         if access.is_open or sessions is None:
             return JSONResponse(_shown(caller_of(request)).model_dump(mode="json"))
         foreign = access.refuse_foreign_page(request.scope)
-        found = foreign or await access.by_secret(request.scope, key)
+        found = foreign or access.by_key(request.scope, key)
+        if isinstance(found, str):
+            found = await access.by_token(request.scope, found)
         if isinstance(found, Refusal):
             raise _ended(found, metrics)
-        caller, row = found
+        caller, row = (found.caller, found) if isinstance(found, StoredKey) else (found, None)
         cookie, until = sessions.begin(caller, row, time.time())
         signed_in = Caller(caller.name, caller.role, "session", caller.bucket, until)
         response = JSONResponse(_shown(signed_in).model_dump(mode="json"))

@@ -196,7 +196,9 @@ def _partitions(sampler: Sampler, newest: StoredCheckpoint | None) -> list[Parti
 
 
 def _worker_stages(worker: Mapping[str, Any]) -> list[Stage]:
-    seconds, records = worker.get("seconds") or {}, worker.get("records") or 0
+    seconds, records = dict(worker.get("stages") or {}), worker.get("records") or 0
+    if "poll" in seconds:  # of which waiting for records is no work
+        seconds["poll"] = max(0.0, seconds["poll"] - worker.get("idle_seconds", 0.0))
     busy = sum(seconds.values())
     return [
         Stage(
@@ -298,14 +300,14 @@ def _checkpoint(
     made = None if newest is None else moment(newest.created_at)
     if newest is None or made is None:
         return None
-    seconds = worker.get("seconds") or {}
-    whole = sum(seconds.values()) + worker.get("idle_seconds", 0.0)
+    seconds = worker.get("stages") or {}
+    whole = sum(seconds.values())
     return CheckpointCost(
         number=newest.number,
         created_at=made,
         age_seconds=round(max(0.0, now - newest.created_at), 3),
         seconds=newest.status.get("checkpoint_seconds"),
-        share=seconds.get("commit", 0.0) / whole if whole else None,
+        share=seconds.get("checkpoint", 0.0) / whole if whole else None,
         allowed=stream.config.checkpoint.share,
         epoch=newest.status.get("epoch"),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from serve.api.models import with_example
 
@@ -122,10 +122,28 @@ class HistoryEntry(BaseModel):
     sentence: str
 
 
+_DETAILS = {
+    "why": "v2 was trained because the concept drifted in pane 412.",
+    "trained_on": {"from": 351_000, "to": 401_000, "events": 50_000, "seconds": 9.1},
+    "pipeline": "preprocessing.StandardScaler() | linear_model.LogisticRegression()",
+    "candidates": {},
+    "seed": 42,
+    "schema_toml": None,
+    "libraries": {"river": "0.26.1"},
+    "fingerprint": "2f0c.91ab",
+    "segments": {},
+    "champion_scores": {"ROCAUC": 0.71},
+    "former": "v1",
+    "origin": None,
+    "card": None,
+    "history": [],
+}
+
+
 class ModelDetails(ModelVersion):
     """All that is known of a version: why it is there, and on what it was trained."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = with_example(_VERSION | _DETAILS)
 
     why: str
     trained_on: dict[str, Any] | None = Field(

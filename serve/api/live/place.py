@@ -20,13 +20,13 @@ class Place(NamedTuple):
         The checkpoint that it came with; the store never uses a number twice.
     kind
         ``RUN`` to ``STATUS``.
-    index
+    position
         Among its kind in this checkpoint.
 
     Examples
     --------
     >>> str(Place(812, PANE, 0)), Place.parse("812.1.0")
-    ('812.1.0', Place(number=812, kind=1, index=0))
+    ('812.1.0', Place(number=812, kind=1, position=0))
     >>> Place(812, PANE, 0) < Place(812, STATUS, 0) < Place(813, RUN, 0)
     True
     >>> Place.parse("yesterday") is None
@@ -35,10 +35,10 @@ class Place(NamedTuple):
 
     number: int
     kind: int
-    index: int
+    position: int
 
     def __str__(self) -> str:
-        return f"{self.number}.{self.kind}.{self.index}"
+        return f"{self.number}.{self.kind}.{self.position}"
 
     @classmethod
     def parse(cls, text: str) -> Place | None:

@@ -43,6 +43,11 @@ class Signals(BaseModel):
     prediction_skew: float = Field(description="The same of the prediction.")
     label_skew: float = Field(description="The same of the label.")
     concept: float = Field(description="Evidence that the loss changed over what is needed.")
+    unlabelled: float = Field(
+        1.0,
+        description="Share of the newest events without a label. Only above one half is a shift of "
+        "the predictions alone a warning: else the loss tells what it is worth.",
+    )
 
 
 class PaneAnomaly(BaseModel):

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from monitor.anomalies import Anomaly
 from serve.api.event_reader import new_key
 from serve.api.model_holder import LiveModel
 from serve.api.predicting.checking import Flag, flagged, refused
@@ -151,24 +150,32 @@ def say(
     where
         What names the event in a problem.
     """
-    anomalies: tuple[Anomaly, ...] = ()
-    flags: list[Flag] = []
-    if live.judge is not None:
-        anomalies = live.judge.anomalies(features)
-    if anomalies:
-        if stream.config.api.on_schema_error == "refuse":
-            problem = refused(anomalies, where)
-            if problem is not None:
-                stream.refused += 1
-                return problem
-        flags, features = flagged(anomalies, features)
-        stream.flagged += 1
+    judged = judge(stream, live, features, where)
+    if isinstance(judged, Problem):
+        return judged
+    flags, features = judged
     try:
         return live.learner.predict(features), flags
     except Exception as error:  # noqa: BLE001 - a model may raise anything
         message = f"the model raised {type(error).__name__}: {error}"[:500]
         errors = [FieldError(field=where, message=message)]
         return problem_of(422, "model_error", f"{where}: {message}", errors=errors)
+
+
+def judge(
+    stream: ServedStream, live: LiveModel, features: Features, where: str
+) -> tuple[list[Flag], Features] | Problem:
+    """Return what the served schema says of features, and those that a model can use."""
+    anomalies = () if live.judge is None else live.judge.anomalies(features)
+    if not anomalies:
+        return [], features
+    if stream.config.api.on_schema_error == "refuse":
+        problem = refused(anomalies, where)
+        if problem is not None:
+            stream.refused += 1
+            return problem
+    stream.flagged += 1
+    return flagged(anomalies, features)
 
 
 def _body(

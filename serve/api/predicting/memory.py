@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -161,7 +161,7 @@ class AnswerMemory:
             self._run("DELETE FROM answers WHERE number <= ?", oldest)
         return given
 
-    def _run(self, statement: str, *values: str | bytes | int) -> list[tuple[bytes, bytes]] | None:
+    def _run(self, statement: str, *values: str | bytes | int) -> list[tuple[Any, ...]] | None:
         assert self._file is not None  # noqa: S101
         try:
             return self._file.execute(statement, values).fetchall()

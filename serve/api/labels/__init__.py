@@ -1,0 +1,1 @@
+"""What people are asked, say, and disagree on."""

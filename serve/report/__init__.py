@@ -1,0 +1,1 @@
+"""A report of a stream for people who were not there."""
