@@ -104,7 +104,8 @@ def test_an_operator_promotes_and_rolls_back(page, doored):
     ask(page, "Roll back", "it was worse")
     page.wait_for_function("() => !document.querySelector('dialog')")
     answered(doored)
-    page.wait_for_function(VERDICT, arg="rolled back")
+    page.wait_for_function(VERDICT, arg="v1 serves")
+    assert "rolled_back" in {one["state"] for one in doored.world.store.runs.changes(None)}
 
 
 def test_without_a_reason_nothing_is_sent(page, doored):

@@ -7,6 +7,7 @@ import { saveCsv } from "../csv.js";
 import { badge, h, icon, put } from "../dom.js";
 import { name, number, percent, short, since, span, time, words } from "../format.js";
 import { headline } from "../headline.js";
+import { loadImpact } from "../impact.js";
 import { loadLosses } from "../losses.js";
 import { panel, troubleState } from "../panel.js";
 import { stateStrip } from "../strip.js";
@@ -18,7 +19,8 @@ export function build() {
   const now = new Source(async () => {
     const [status, history, system] = await Promise.all([get(ROOT), get(`${ROOT}/history`), get(`${ROOT}/system`)]);
     const drift = status.monitor ? await get(`${ROOT}/drift`, { limit: 100 }) : null;
-    return { status, history, system, drift, losses: await loadLosses(drift) };
+    const [losses, impact] = await Promise.all([loadLosses(drift), drift?.panes.length ? loadImpact() : null]);
+    return { status, history, system, drift, losses, impact };
   });
   const news = new Source(() => get(`${ROOT}/happenings`, { limit: 8 }), ["run", "pane", "status"]);
   return [hero(now), tiles(now), h("div", { class: "two wide-left" }, h("div", { class: "stack" }, features(now), windows(now)), happenings(news))];
@@ -141,13 +143,13 @@ function coverage({ status, history }) {
 function features(source) {
   return panel({
     title: "Features to look at first",
-    sub: () => "the highest impact × drift",
+    sub: ({ impact }) => (Object.keys(impact.shares).length ? "the highest impact on predictions × drift" : "the highest drift; the impact is not known"),
     source,
     height: 220,
     isTable: true,
     file: "features",
     empty: ({ drift }) => (drift?.panes.length ? null : { why: drift?.note ?? "The monitor is switched off.", command: drift ? "riverrun produce events.csv && riverrun worker" : "riverrun check" }),
-    rows: ({ drift }) => ({ caption: "Features to look at first", columns: FEATURES, rows: topFeatures(drift) }),
+    rows: ({ drift, impact }) => ({ caption: "Features to look at first", columns: FEATURES, rows: topFeatures(drift, impact.shares) }),
     options: { rowClass: (row) => (row.ratio >= 1 ? "bad" : null) },
     render: () => {},
     foot: () => h("a", { href: pageUrl("drift") }, "All features over time"),
