@@ -201,6 +201,7 @@ const WINDOWS = [
 function happenings(source) {
   return panel({
     title: "Latest happenings",
+    shownAs: "List",
     source,
     height: 220,
     file: "happenings",
