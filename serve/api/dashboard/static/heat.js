@@ -94,6 +94,7 @@ export class Heat {
   /** Lay the hatching behind the cells: it shows where there is no value. */
   hatched(plot) {
     const { l, t, w, h: high } = plot._fullLayout._size;
+    this.hatch.hidden = !this.rows.some((row) => row.values.includes(null));
     const head = (high * 1.1) / (this.rows.length + 1.1);
     Object.assign(this.hatch.style, { left: `${l}px`, top: `${t + head}px`, width: `${w}px`, height: `${high - head}px` });
   }

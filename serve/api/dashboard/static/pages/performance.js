@@ -176,18 +176,20 @@ function scores(source) {
   return panel({
     title: "Scores", sub: ({ found }) => (found.rolling ? `of the last ${whole(found.rolling.window)} labels, and of all` : ""), source, isTable: true, height: 150, file: "scores",
     empty: ({ found }) => (found.scores ? null : { why: "No label has come yet." }),
-    rows: ({ found }) => ({ caption: "Progressive scores", columns: scoreColumns(found), rows: Object.keys(found.scores).map((of) => ({ of, all: found.scores[of], rolling: found.rolling?.scores?.[of] ?? {} })) }),
+    rows: ({ found }) => ({ caption: "Progressive scores", columns: scoreColumns(found), rows: scoreRows(found) }),
     render: () => {},
   });
 }
 
 const scoreColumns = (found) => [
-  { key: "of", label: "Of", show: (row) => words(row.of) },
-  ...Object.keys(found.scores.model ?? {}).flatMap((metric) => [
-    { key: `${metric}-last`, label: `${metric}, last`, num: true, value: (row) => row.rolling[metric] ?? null },
-    { key: `${metric}-all`, label: `${metric}, all`, num: true, value: (row) => row.all[metric] ?? null },
-  ]),
+  { key: "metric", label: "Metric" },
+  ...Object.keys(found.scores).map((of) => ({ key: of, label: words(of), num: true })),
 ];
+
+function scoreRows({ scores: all, rolling }) {
+  const row = (metric, when, from) => ({ metric: `${metric}, ${when}`, ...Object.fromEntries(Object.keys(all).map((of) => [of, from?.[of]?.[metric] ?? null])) });
+  return Object.keys(all.model ?? {}).flatMap((metric) => [row(metric, "last", rolling?.scores), row(metric, "all", all)]);
+}
 
 function delay(source) {
   return panel({
