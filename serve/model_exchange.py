@@ -16,7 +16,7 @@ from stream.build import pipeline_text
 from stream.checkpoint import MODEL_PART
 from stream.config import Config
 from stream.errors import InputError
-from stream.learner import Learner, Prediction
+from stream.learner import Learner, Prediction, decide, probabilities
 from stream.model_card import card_of, card_text
 from stream.model_file import (
     CARD,
@@ -41,23 +41,34 @@ from stream.versions import Versions
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model out of a file.
+    """A model out of a file or a store.
 
     Parameters
     ----------
     learner
         Predicts, and goes on learning where somebody lets it.
     manifest, card
-        What it is, and what is known of it.
+        What it is, and what is known of it; None for one out of a store.
+    version
+        Its name.
+    learned_offset
+        How far it has read; None where that is not known.
     """
 
     learner: Learner
-    manifest: Manifest
-    card: dict[str, Any]
+    manifest: Manifest | None
+    card: dict[str, Any] | None
+    version: str
+    learned_offset: int | None = None
 
     def predict(self, features: Mapping[str, Any]) -> Prediction:
         """Return the prediction for the features of one event."""
         return self.learner.predict(dict(features))
+
+    def answer(self, features: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the prediction as the API tells it: ``prediction`` and ``probabilities``."""
+        said, task = self.predict(features), self.learner.task
+        return {"prediction": decide(task, said), "probabilities": probabilities(task, said)}
 
 
 def full_details(store: Store, config: Config, version: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 import socket
 from typing import Any
 
+from stream.clock import Clock
 from stream.process import resident_bytes
 
 STAGES = ("poll", "handle", "publish", "checkpoint")
@@ -18,42 +19,57 @@ class Telemetry:
 
     Parameters
     ----------
-    started_at
-        Seconds since the epoch.
-
-    Examples
-    --------
-    >>> telemetry = Telemetry(started_at=0.0)
-    >>> telemetry.polled(0.25, records=9); telemetry.polled(0.5, records=0)
-    >>> telemetry.told()["stages"]["poll"]
-    0.75
+    clock
+        Measures them.
 
     Attributes
     ----------
     seconds
-        By stage, since the process began.
+        By stage.
     records, idle
-        Handled since; and the seconds of polls that found none, which are part of ``poll``.
+        Records polled; and the seconds of polls that brought none, which are part of ``poll``.
+
+    Examples
+    --------
+    >>> from stream.clock import SystemClock
+    >>> telemetry = Telemetry(SystemClock())
+    >>> telemetry.begin()
+    >>> telemetry.polled(records=0)
+    >>> telemetry.seconds["poll"] == telemetry.idle
+    True
     """
 
-    def __init__(self, started_at: float) -> None:
-        self._started_at = started_at
+    def __init__(self, clock: Clock) -> None:
         self.seconds = dict.fromkeys(STAGES, 0.0)
-        self._checkpoints = 0
-        self._about = {"pid": os.getpid(), "host": socket.gethostname()}
         self.records = 0
         self.idle = 0.0
+        self._clock = clock
+        self._started_at = clock.now()
+        self._since = clock.monotonic()
+        self._checkpoints = 0
+        self._about = {"pid": os.getpid(), "host": socket.gethostname()}
+
+    def begin(self) -> None:
+        """Begin to measure the next stage."""
+        self._since = self._clock.monotonic()
+
+    def lap(self, stage: str) -> float:
+        """Add the time since the last lap, or the beginning, to a stage; return it."""
+        now = self._clock.monotonic()
+        took, self._since = now - self._since, now
+        self.spent(stage, took)
+        return took
 
     def spent(self, stage: str, seconds: float) -> None:
         """Add time that a stage took."""
         self.seconds[stage] += seconds
         self._checkpoints += stage == "checkpoint"
 
-    def polled(self, seconds: float, records: int) -> None:
-        """Add the time of a poll, and what it brought."""
-        self.spent("poll", seconds)
+    def polled(self, records: int) -> None:
+        """Take note that a poll is over, and what it brought."""
+        took = self.lap("poll")
         self.records += records
-        self.idle += 0.0 if records else seconds
+        self.idle += 0.0 if records else took
 
     def told(self) -> dict[str, Any]:
         """Return all of it as plain data; counters begin anew with each process."""

@@ -101,7 +101,7 @@ class Worker:
         self._schema_file = SchemaFile(config)
         self._schema_at = float("-inf")
         self._batch = _SMALLEST_BATCH
-        self.telemetry = Telemetry(clock.now())
+        self.telemetry = Telemetry(clock)
 
     def start(self, rebuild: bool = False) -> None:
         """Claim the shard and load its state.
@@ -131,7 +131,7 @@ class Worker:
         self._publisher = Publisher(self._sink, self._config, self._silent_until)
         rebuilt = bool(recovered.silent_until)
         seen = None if rebuilt else groups_of(self.line)
-        self._recent = self._store.recent.begin(self._config.predictions.keep, seen)
+        self._recent = self._store.recent.begin(self._config.predictions.keep, seen, now)
         self._people = People(self._store, self._config, self._clock)
         self._supervisor: Supervisor | None = None
         if self._make_supervisor is not None and self.line.lifecycle is not None:
@@ -179,10 +179,10 @@ class Worker:
         """
         while not should_stop():
             self._look_for_a_schema()
-            polled = self._clock.monotonic()
+            self.telemetry.begin()
             records = self._source.poll(self._batch, _POLL_SECONDS)
             self._idle = not records
-            self.telemetry.polled(self._clock.monotonic() - polled, len(records))
+            self.telemetry.polled(len(records))
             if records:
                 self._turn(records)
             self._look_after_runs()
@@ -243,11 +243,10 @@ class Worker:
         started = self._clock.monotonic()
         self._store.check_epoch(self._claim)
         step = self.line.handle(records, round(self._clock.now() * 1000))
-        handled = self._clock.monotonic()
         self._dirty = True
+        self.telemetry.lap("handle")
         self._recent.saw(self._publisher.publish(step))
-        self.telemetry.spent("handle", handled - started)
-        self.telemetry.spent("publish", self._clock.monotonic() - handled)
+        self.telemetry.lap("publish")
         self._tell([found for at, found in step.findings if self._publisher.is_new(at)])
         self._fit_batch(len(records), self._clock.monotonic() - started)
         if step.halt is not None:

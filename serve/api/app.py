@@ -20,6 +20,7 @@ from serve.api.exposition import Exposition
 from serve.api.health import add_health_routes
 from serve.api.insight.anomaly_series import add_anomaly_series_routes
 from serve.api.insight.history import add_history_routes
+from serve.api.insight.impact import add_impact_routes
 from serve.api.insight.sampler import Sampler
 from serve.api.insight.system import add_system_routes
 from serve.api.labels.routes import add_label_routes
@@ -129,6 +130,7 @@ def create_app(
     add_history_routes(app, served, samplers)
     add_system_routes(app, served, samplers, http)
     add_anomaly_series_routes(app, served)
+    add_impact_routes(app, served)
     add_dashboard_routes(app, served, access)
     add_open_inference_routes(app, served, version)
     add_session_routes(app, access, door)

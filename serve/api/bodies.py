@@ -34,7 +34,8 @@ async def read_body(request: Request, max_bytes: int, milliseconds: int = 30_000
         413 too large, 415 not JSON or compressed, 400 not UTF-8, 408 too slow.
     ClientDisconnect
     """
-    _refuse_other_types(request)
+    if dict(request.scope["headers"]).get(b"content-type") != b"application/json":
+        _refuse_other_types(request)
     body = await read_bytes(request, max_bytes, milliseconds)
     if not body.isascii():
         _refuse_other_encodings(body)
@@ -43,9 +44,11 @@ async def read_body(request: Request, max_bytes: int, milliseconds: int = 30_000
 
 async def read_bytes(request: Request, max_bytes: int, milliseconds: int) -> bytes:
     """Return the body of a request, of any type but uncompressed; see ``read_body``."""
-    _refuse_compressed(request)
-    announced = request.headers.get("content-length")
-    if announced is not None and announced.isdecimal() and int(announced) > max_bytes:
+    headers = dict(request.scope["headers"])
+    if b"content-encoding" in headers:
+        _refuse_compressed(request)
+    announced = headers.get(b"content-length", b"")
+    if announced.isdigit() and int(announced) > max_bytes:
         raise _too_large(max_bytes)
     try:
         async with asyncio.timeout(milliseconds / 1000):

@@ -43,7 +43,7 @@ def add_explain_routes(app: FastAPI, streams: Streams) -> None:
         description="Says which features a prediction is owed to, within api.explain_ms, and "
         "leaves no trace. Where it cannot, it is a 422 that says why, method by method.",
         tags=["predictions"],
-        responses=problems(400, 404, 408, 413, 415, 422, 503, 504),
+        responses=problems(400, 404, 408, 409, 413, 415, 422, 503),
         openapi_extra=body("ExplainRequest"),
     )
     async def explain_one(stream: str, request: Request) -> ExplainAnswer:

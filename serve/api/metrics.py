@@ -134,12 +134,18 @@ class HttpMetrics:
         )
         # Memory, processor time and open files of this process; Linux only.
         ProcessCollector(registry=registry)
+        self._known: dict[tuple[str, str | None, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """Count one request. A route of None is a path that nothing answers."""
-        known = route or "none"
-        self._requests.labels(method if method in _METHODS else "other", known, status).inc()
-        self._seconds.labels(known).observe(seconds)
+        method = method if method in _METHODS else "other"
+        found = self._known.get((method, route, status))
+        if found is None:  # looked up once, since each look-up locks and hashes again
+            known = route or "none"
+            found = self._requests.labels(method, known, status), self._seconds.labels(known)
+            self._known[method, route, status] = found
+        found[0].inc()
+        found[1].observe(seconds)
 
     def times(self) -> dict[str, RouteTimes]:
         """Return how long requests took, by route."""

@@ -48,7 +48,6 @@ DESCRIPTIONS = {
     429: "Asked too often; Retry-After says when to try again.",
     500: "riverrun failed.",
     503: "Something that is needed does not work now; try again.",
-    504: "The model has not read so far in time; try again.",
 }
 """What each status means, wherever it comes."""
 
@@ -168,7 +167,8 @@ def _restore_examples(app: FastAPI, schemas: dict[str, Any]) -> None:
 def _drop_unused(responses: dict[str, Any]) -> None:
     """Take out the 422 that FastAPI adds to every route with a parameter."""
     content = responses.get("422", {}).get("content", {})
-    if "application/json" in content:
+    added = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+    if added.endswith("/HTTPValidationError"):
         del content["application/json"]
         if not content:
             del responses["422"]

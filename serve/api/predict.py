@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serve.api.bodies import decode, is_ndjson, read_body
+from serve.api.lean import make_lean
 from serve.api.models import BatchAnswer, Prediction
 from serve.api.openapi import batch_bodies, body, problems
 from serve.api.predicting.answer import Answered, answer_one, plain_problem
@@ -64,7 +65,7 @@ def add_predict_routes(app: FastAPI, streams: Streams) -> None:
         "header `Idempotent-Replayed: true`; with another event under that id it is a 409.",
         tags=["predictions"],
         response_model=Prediction,
-        responses=problems(400, 404, 408, 409, 413, 415, 422, 503, 504),
+        responses=problems(400, 404, 408, 409, 413, 415, 422, 503),
         openapi_extra=body("PredictRequest"),
     )
     async def predict(stream: str, request: Request) -> Response:
@@ -77,6 +78,8 @@ def add_predict_routes(app: FastAPI, streams: Streams) -> None:
         headers = _REPEATED if answer.repeated else None
         return Response(answer.body, media_type="application/json", headers=headers)
 
+    make_lean(app, "predict", predict)
+
     @app.post(
         "/v1/streams/{stream}/predict/batch",
         operation_id="predict_batch",
@@ -86,7 +89,7 @@ def add_predict_routes(app: FastAPI, streams: Streams) -> None:
         "in. One that fails has a problem in its place, and does not fail the others.",
         tags=["predictions"],
         response_model=BatchAnswer,
-        responses=problems(400, 404, 408, 413, 415, 422, 503, 504) | NdjsonAnswer.documented,
+        responses=problems(400, 404, 408, 409, 413, 415, 422, 503) | NdjsonAnswer.documented,
         openapi_extra=batch_bodies(),
     )
     async def predict_batch(

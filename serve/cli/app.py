@@ -37,6 +37,7 @@ from serve.cli.produce import produce
 from serve.cli.report import report
 from serve.cli.retrain import retrain
 from serve.cli.schema import schema_check, schema_infer, schema_show
+from serve.cli.score import score
 from serve.cli.status import status
 from serve.cli.up import up
 from serve.cli.worker import worker
@@ -144,6 +145,10 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     produce: [
         "riverrun produce flights.csv.gz --rate 500/s",
         "riverrun produce landed.jsonl --to labels",
+    ],
+    score: [
+        "riverrun score tomorrow.csv.gz",
+        "riverrun score tomorrow.parquet --model v2.riverrun.zip --out scored.parquet",
     ],
     dead_letters_list: [
         "riverrun dead-letters list",

@@ -44,8 +44,6 @@ class Call(Generic[T]):
         What the answer is read as.
     repeat
         What a second sending does.
-    seconds
-        That the server may take on top of the client's timeout.
     """
 
     method: str
@@ -54,7 +52,6 @@ class Call(Generic[T]):
     repeat: Repeat
     body: bytes | None = None
     query: Query | None = None
-    seconds: float = 0.0
 
     def read(self, content: bytes) -> T:
         """Return the answer as a value."""

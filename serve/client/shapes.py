@@ -44,8 +44,8 @@ class Problem(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """The last part of the type, to branch on."""
-        return self.type.rpartition(":")[2]
+        """The last part of the type, to branch on; the whole of one that is not riverrun's."""
+        return self.type.removeprefix("urn:riverrun:problem:")
 
 
 class Prediction(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,22 @@ def plain(text: str, limit: int = _LONGEST) -> str:
     '&lt;b&gt;x&lt;/b&gt;'
     """
     return html.escape(printable(text, limit), quote=False)
+
+
+def iso(seconds: float | None) -> str:
+    """Return a time for people, to the minute.
+
+    Examples
+    --------
+    >>> iso(1_357_034_400.5), iso(None)
+    ('2013-01-01 10:00 UTC', '-')
+    """
+    if seconds is None:
+        return "-"
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds:g} s"
 
 
 def write(text: str, path: Path, option: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -54,15 +53,12 @@ def gather(
     alarms = past.panes[-1].row.summary.alarms if past.panes else []
     columns = _columns(drift, start, end, None if start is not None else max(drift.spans))
     losses = performance_summary(past.performance)["mean_loss"]
-    run = (status.get("retrain") or {}).get("run")
-    judged = verdict(
-        monitor,
-        losses,
-        [name for _, name in alarms],
-        past.alarm_since(),
-        halted=_halted(store, newest),
-        run=run,
-    )
+    run, halted = (status.get("retrain") or {}).get("run"), _halted(store, newest)
+    if end is not None and past.panes:  # how it was then
+        monitor = {"state": past.panes[-1].row.summary.state, "warm_up": None}
+        run = halted = None
+    names = [name for _, name in alarms]
+    judged = verdict(monitor, losses, names, past.alarm_since(), halted=halted, run=run)
     return {
         "stream": config.stream.name,
         "task": status["task"],
@@ -199,19 +195,3 @@ def _configuration(config: Config, newest: StoredCheckpoint) -> dict[str, Any]:
         "state_digest": newest.status.get("state_digest"),
         "sections": sections,
     }
-
-
-def iso(seconds: float | None) -> str:
-    """Return a time for people, to the minute.
-
-    Examples
-    --------
-    >>> iso(1_357_034_400.5), iso(None)
-    ('2013-01-01 10:00 UTC', '-')
-    """
-    if seconds is None:
-        return "-"
-    try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
-    except (OverflowError, ValueError, OSError):
-        return f"{seconds:g} s"

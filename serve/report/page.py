@@ -7,12 +7,12 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-from serve.pages.render import COLOURS, framed, plain, render
-from serve.report.gather import iso
+from serve.pages.render import COLOURS, framed, iso, plain, render
 from serve.report.panes import grid
 
 _BINS = 40
 _NAME = 30
+_TICKS = 5
 _NOTHING = "\u200b"  # takes no room
 _GREY, _BLUE = COLOURS[0], "#0072B2"
 # Below 0.7 of the threshold all is calm; from 1 on it is an alarm.
@@ -118,13 +118,12 @@ def _heatmap(found: dict[str, Any]) -> tuple[Any, int]:
     """Return the timeline of ratios, and how many columns are left out."""
     from plotly import graph_objects as go
 
-    by_number = {pane["pane"]: pane for pane in found["panes"]}
-    names, cells, values = grid(found["ratios"], list(by_number))
+    names, ends, values = grid(found["ratios"], len(found["panes"]))
     labels = [plain(name.split("/", 1)[1], _NAME) for name in names]
     rows = _apart(labels)
     chart = go.Figure(
         go.Heatmap(
-            x=[_day(by_number[cell[-1]]["last"]) for cell in cells],
+            x=[_day(found["panes"][end]["last"]) for end in ends],
             y=rows,
             z=[
                 [None if isnan(value) else round(value, 3) for value in row]
@@ -171,7 +170,15 @@ def _both(found: dict[str, Any]) -> Any:
     for name, key, colour in (("reference", "reference", _GREY), ("span", "current", _BLUE)):
         chart.add_bar(x=labels, y=[one[key] for one in bins], name=name, marker={"color": colour})
     framed(chart, "", "share", 260)
-    chart.update_xaxes(type="category", automargin=True)
+    # Of many bins a few are named on the axis; the others when pointed at.
+    named = slice(None, None, max(1, -(-len(labels) // _TICKS)))
+    texts = [
+        plain(one["label"], _NAME) if one["high"] is None else f"to {one['high']:.3g}"
+        for one in bins[named]
+    ]
+    chart.update_xaxes(
+        type="category", automargin=True, tickvals=labels[named], ticktext=texts, tickangle=0
+    )
     chart.update_yaxes(tickformat=".0%")
     return chart
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from stream.units import format_time
+from serve.pages.render import iso
 
 Level = Literal["good", "warn", "bad"]
 _NAMED = 3
@@ -85,7 +85,7 @@ def _drifting(monitor: Mapping[str, Any], alarms: Sequence[str], since: float | 
         return "The loss has changed"
     some = ", ".join(alarms[:_NAMED]) + (", ..." if len(alarms) > _NAMED else "")
     many = f"{len(alarms)} columns differ" if len(alarms) > 1 else "1 column differs"
-    when = "" if since is None else f" since {format_time(since)}"
+    when = "" if since is None else f" since {iso(since)}"
     also = "The loss has changed, and " if monitor["state"] == "DRIFT" else ""
     return f"{also}{many} from the reference{when} ({some})"
 

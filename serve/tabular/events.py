@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from serve.tabular.cells import cell_parser, parse_cell
-from serve.tabular.files import Row, TableFile
+from serve.tabular.files import Row
 from stream.config import Config
 from stream.errors import InputError
 from stream.events import Decoder, Rejected
@@ -16,6 +16,22 @@ from stream.labels import LabelReader
 from stream.records import NewRecord, Record
 
 Kind = Literal["events", "labels"]
+
+
+class Rows(Protocol):
+    """A file of rows, as ``serve.tabular.files.TableFile`` is one.
+
+    ``columns`` is None where any row may have others.
+    """
+
+    name: str
+    is_csv: bool
+
+    @property
+    def columns(self) -> Sequence[str] | None:
+        """Names of the columns."""
+
+    def __iter__(self) -> Iterator[Row]: ...
 
 
 class RowReader:
@@ -51,7 +67,7 @@ class RowReader:
         self._decode: Callable[[Record], Any] = decoder.event if kind == "events" else decoder.label
         self._parsers = self._cell_parsers()
 
-    def records(self, table: TableFile) -> Iterator[NewRecord]:
+    def records(self, table: Rows) -> Iterator[NewRecord]:
         """Return a record for each row.
 
         Raises
@@ -64,7 +80,23 @@ class RowReader:
         for row in table:
             yield self._record(row, table)
 
-    def _record(self, row: Row, table: TableFile) -> NewRecord:
+    def each(self, table: Rows) -> Iterator[tuple[int, NewRecord | InputError]]:
+        """Return a record for each row, or what is wrong with the row; and its line.
+
+        Raises
+        ------
+        InputError
+            When a column is missing, or the file itself cannot be read.
+        """
+        if table.columns is not None:
+            self._refuse_missing(table)
+        for row in table:
+            try:
+                yield row.line, self._record(row, table)
+            except InputError as error:
+                yield row.line, error
+
+    def _record(self, row: Row, table: Rows) -> NewRecord:
         cells = self._typed(row, table.name) if table.is_csv else row.cells
         if self._kind == "labels":
             names = (self._config.event.id, self._config.event.label)
@@ -100,7 +132,7 @@ class RowReader:
             parsers[event.label] = lambda text: classes.get(text, parse_cell(text))
         return parsers
 
-    def _refuse_missing(self, table: TableFile) -> None:
+    def _refuse_missing(self, table: Rows) -> None:
         event, columns = self._config.event, table.columns or []
         wanted = {"event.id": event.id}
         if self._kind == "labels":

@@ -10,9 +10,9 @@ import pytest
 import typer
 
 COMMANDS = [
-    "demo", "init", "check", "up", "worker", "api", "status", "produce", "drift", "placebo",
-    "backtest",
-    "retrain",
+    "demo", "init", "check", "up", "worker", "api", "status", "report", "produce", "drift",
+    "placebo", "backtest",
+    "retrain", "score",
 ]  # fmt: skip
 GROUPS = [
     "schema infer", "schema check", "schema show",

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from serve.api.recent.kept import KeptPredictions
 from stream.digest import state_digest
 from stream.log import Log
 from stream.logs.open_log import open_log
@@ -102,11 +103,24 @@ class Scene:
         assert status["counts"]["learned"] == self.reference.counts.learned
         assert status["state_digest"] == state_digest(self.reference)
         assert [stored.row for stored in reversed(store.history.panes())] == self.panes
+        self._assert_kept(store)
         log = open_log(self.broker)
         try:
             self._assert_published(log)
         finally:
             log.close()
+
+    def _assert_kept(self, store: Store) -> None:
+        """Compare what is kept for people to look at: each prediction once, with its label."""
+        kept = KeptPredictions(store, self.config).view()
+        wanted = [(row.id, row.served.prediction) for row in self.predicted.values()]
+        assert list(kept.known) == list(range(1, len(wanted) + 1))
+        known = kept.known.values()
+        assert [(one.said.id, one.said.prediction) for one in known] == wanted
+        settled = self.reference.settled
+        labels = [settled.label(key) if key in settled else None for key, _ in wanted]
+        assert [one.label for one in known] == labels
+        assert sum(one.is_settled for one in known) == sum(key in settled for key, _ in wanted)
 
     def _assert_published(self, log: Log) -> None:
         seen = {}

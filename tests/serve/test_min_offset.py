@@ -70,14 +70,14 @@ def test_with_several_partitions_each_is_waited_for(make_world, tmp_path):
         # The sum says too little: 20 were read before, wherever they stood.
         assert ask(client, sent[0], 20).status_code == 200
         late = ask(client, sent[0], wanted)
-        assert late.status_code == 504
+        assert late.status_code == 409
         world.work()
         answer = ask(client, sent[0], wanted)
     assert answer.status_code == 200
     assert answer.json()["learned_offset"] == 50
 
 
-def test_a_model_that_does_not_come_in_time_is_a_504_that_says_how_far_it_is(make_world):
+def test_a_model_that_does_not_come_in_time_is_a_409_that_says_how_far_it_is(make_world):
     world = make_world(api={"offset_wait": "100ms"})
     world.learn()
     with world.api() as client:
@@ -87,7 +87,7 @@ def test_a_model_that_does_not_come_in_time_is_a_504_that_says_how_far_it_is(mak
         batch = client.post(f"{PREDICT}/batch", json={"events": [], "min_offset": 21})
     assert time.monotonic() - started < 5
     for answer in (total, each, batch):
-        assert answer.status_code == 504
+        assert answer.status_code == 409
         assert answer.headers["retry-after"] == "1"
         assert answer.json()["type"] == "urn:riverrun:problem:offset_not_reached"
         assert answer.json()["errors"][0]["field"] == "min_offset"

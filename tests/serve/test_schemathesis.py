@@ -5,9 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+SETTINGS = """
+[parameters]
+"path.stream" = "flights"
+"path.version" = "v1"
+"path.feature" = "x"
+"""
 SECONDS = int(os.environ.get("SCHEMATHESIS_SECONDS", "45"))
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
@@ -31,9 +38,21 @@ def test_no_request_is_a_5xx_or_gets_an_answer_that_is_not_documented(make_world
         "--request-timeout", "20",
         "--no-color",
     ]  # fmt: skip
+    (tmp_path / "schemathesis.toml").write_text(SETTINGS)
+    hooks = {
+        "SCHEMATHESIS_HOOKS": "schemathesis_hooks",
+        "PYTHONPATH": str(Path(__file__).parent),
+    }
     with world.api() as client:
         command += ["--url", str(client.base_url), f"{client.base_url}/openapi.json"]
-        ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+        ran = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+            env=os.environ | hooks,
+        )
         assert client.get("/healthz").status_code == 200
     assert ran.returncode == 0, (ran.stdout + ran.stderr)[-6_000:]
     world.work()

@@ -53,16 +53,11 @@ def add_session_routes(app: FastAPI, access: Access, metrics: AccessMetrics) -> 
         if access.is_open or sessions is None:
             return JSONResponse(_shown(caller_of(request)).model_dump(mode="json"))
         foreign = access.refuse_foreign_page(request.scope)
-        if foreign is not None:
-            raise _ended(foreign, metrics)
-        shown = access.by_key(request.scope, key)
-        row = shown if isinstance(shown, StoredKey) else None
-        found = shown.caller if isinstance(shown, StoredKey) else shown
-        if isinstance(found, str):
-            found = await access.by_token(request.scope, found)
+        known = foreign or access.by_key(request.scope, key)
+        found = await access.by_token(request.scope, known) if isinstance(known, str) else known
         if isinstance(found, Refusal):
             raise _ended(found, metrics)
-        caller: Caller = found
+        caller, row = (found.caller, found) if isinstance(found, StoredKey) else (found, None)
         cookie, until = sessions.begin(caller, row, time.time())
         signed_in = Caller(caller.name, caller.role, "session", caller.bucket, until)
         response = JSONResponse(_shown(signed_in).model_dump(mode="json"))

@@ -53,7 +53,7 @@ async def model_that_read(stream: ServedStream, wanted: MinOffset) -> LiveModel:
     Raises
     ------
     ProblemError
-        422 where there is no such partition, 504 where none came within ``api.offset_wait``,
+        422 where there is no such partition, 409 where none came within ``api.offset_wait``,
         503 where too many wait, or there is no model.
     """
     live = live_model(stream)
@@ -157,4 +157,4 @@ def _not_reached(stream: ServedStream, wanted: Offset | dict[str, Offset]) -> Pr
         f"{stream.config.api.offset_wait:,} ms; is the worker running, and how far behind is it?"
     )
     errors = [FieldError(field="min_offset", message=message)]
-    return problem_of(504, "offset_not_reached", message, errors=errors)
+    return problem_of(409, "offset_not_reached", message, errors=errors)

@@ -50,12 +50,15 @@ export class Source {
     const turn = ++this.turn;
     if (anew) this.tell({ data: undefined, error: null, loading: true });
     else this.tell({ ...this.state, loading: true });
+    let found;
     try {
       const data = await this.load();
-      if (turn === this.turn) this.tell({ data, error: null, loading: false });
+      found = { data, error: null, loading: false };
     } catch (error) {
-      if (turn === this.turn && error.name !== "AbortError") this.tell({ ...this.state, error, loading: false });
+      found = { ...this.state, error, loading: false };
     }
+    // Outside of the try: what fails in drawing is a mistake of ours, and no trouble of the server's.
+    if (turn === this.turn) this.tell(found);
   }
 
   tell(state) {

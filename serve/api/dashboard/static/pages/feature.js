@@ -91,9 +91,22 @@ function verdict(source) {
   return box;
 }
 
-function sentence({ name: asked, shown, from }) {
+function sentence(data) {
+  const { name: asked, shown, from, series } = data;
   const { report, span, reference } = shown;
   const whom = name(asked, 60);
+  const newest = series.at(-1);
+  // What nobody has chosen is as the worker says: of the spans that it tests, the worst.
+  if (!from && !param("panes") && !param("against") && newest && newest.recorded_ratio !== null) {
+    const ratio = newest.recorded_ratio;
+    let at = series.length;
+    while (at > 0 && series[at - 1].recorded_ratio >= 1) at -= 1;
+    const since_ = at < series.length ? ` since ${since(series[at].first, newest.last)}` : "";
+    const text = ratio >= 1 ? `${whom} has drifted${since_}: ${number(ratio)}× its threshold` : `${whom} has not drifted: ${number(ratio)}× its threshold`;
+    const merged = report && span ? ` The last ${many(span.panes, "window")} as one are at ${report.status === "INSUFFICIENT" ? "too few samples" : `${number(report.ratio)}×`}.` : "";
+    return h("div", { class: `verdict ${ratio >= 1 ? "bad" : "ok"}` }, icon(ratio >= 1 ? "warn" : "ok"), h("span", { class: "break" }, text),
+      h("small", {}, `The worst of the spans that the worker tests, when window ${whole(newest.index)} closed (${time(newest.last)}), against the reference of ${reference.version} (${whole(reference.events)} events).${merged}`));
+  }
   if (!report || report.status === "INSUFFICIENT") {
     const why = span ? `${whole(report?.values_current ?? 0)} values in ${many(span.panes, "window")} are too few to tell (monitor.min_values).` : shown.note ?? "No window has closed in this range.";
     return h("div", { class: "verdict unknown" }, icon("none"), h("span", { class: "break" }, `${whom}: not enough samples`), h("small", {}, why));
@@ -152,7 +165,7 @@ function bars({ shown }, c, width) {
   return {
     data: [side("reference", faint(c.series_2, 0.75)), side("current", c.series_1)],
     layout: {
-      barmode: "group", bargap: 0.2, hovermode: "closest", margin: { l: 48, r: 8, t: 6, b: 84 },
+      barmode: "group", bargap: 0.2, hovermode: "x", margin: { l: 48, r: 8, t: 6, b: 84 },
       xaxis: { tickvals: ticks, ticktext: ticks.map((one) => label(bins[one].label, 14)), tickangle: -40, showgrid: false },
       yaxis: { tickformat: ".0%", rangemode: "tozero" },
     },
@@ -188,7 +201,7 @@ function ratios(source) {
       return {
         data: [line("ratio", { line: { color: c.series_2, width: 1, dash: "dot" }, marker: { size: 4 } }), line("recorded_ratio", { line: { color: c.series_1, width: 2 }, marker: { size: 5 } })],
         layout: {
-          hovermode: "closest", yaxis: { rangemode: "tozero", range: [0, Math.max(1.3, ...data.series.map((one) => Math.max(one.recorded_ratio ?? 0, one.ratio ?? 0))) * 1.08] },
+          hovermode: "x", yaxis: { rangemode: "tozero", range: [0, Math.max(1.3, ...data.series.map((one) => Math.max(one.recorded_ratio ?? 0, one.ratio ?? 0))) * 1.08] },
           xaxis: { type: "date", showgrid: false },
           shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: 1, y1: 1, line: { color: c.bad, width: 1.5, dash: "dash" } }, ...window_(data, c)],
         },
@@ -236,7 +249,7 @@ function missing(source) {
       const most = Math.max(0.02, usual, ...data.series.map((one) => Math.max(one.missing ?? 0, one.unusable ?? 0)));
       return {
         data: [line("missing", c.series_3, "solid"), line("unusable", c.series_6, "dash")],
-        layout: { hovermode: "closest", yaxis: { tickformat: most < 0.05 ? ".1%" : ".0%", range: [0, most * 1.15] }, xaxis: { type: "date", showgrid: false }, shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: usual, y1: usual, line: { color: c.unknown, width: 1, dash: "dash" } }, ...window_(data, c)] },
+        layout: { hovermode: "x", yaxis: { tickformat: most < 0.05 ? ".1%" : ".0%", range: [0, most * 1.15] }, xaxis: { type: "date", showgrid: false }, shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: usual, y1: usual, line: { color: c.unknown, width: 1, dash: "dash" } }, ...window_(data, c)] },
       };
     },
   });

@@ -72,7 +72,7 @@ function overTime(source) {
       const halted = panes.map((one, at) => (one.state === "HALTED" ? { type: "rect", xref: "x", yref: "paper", x0: at - 0.5, x1: at + 0.5, y0: 0, y1: 1, fillcolor: c.bad_soft, line: { width: 0 }, layer: "below" } : null)).filter(Boolean);
       return {
         data: kindsOf(data).map((kind) => ({ type: "bar", x, y: panes.map((one) => one.counts[kind] ?? 0), hoverinfo: "none", marker: { color: c[COLOURS[kind]], pattern: { shape: PATTERNS[kind], size: 5, solidity: 0.25, fgcolor: c.surface } } })),
-        layout: { barmode: "stack", bargap: panes.length > 60 ? 0.05 : 0.2, xaxis: { tickvals: ticks, ticktext: ticks.map((at) => since(panes[at].last, panes.at(-1).last)), showgrid: false, range: [-0.5, Math.max(0.5, panes.length - 0.5)], tickangle: 0 }, yaxis: { rangemode: "tozero" }, shapes: halted },
+        layout: { barmode: "stack", hovermode: "x", bargap: panes.length > 60 ? 0.05 : 0.2, xaxis: { tickvals: ticks, ticktext: ticks.map((at) => since(panes[at].last, panes.at(-1).last)), showgrid: false, range: [-0.5, Math.max(0.5, panes.length - 0.5)], tickangle: 0 }, yaxis: { rangemode: "tozero" }, shapes: halted },
       };
     },
   });
