@@ -121,7 +121,7 @@ def create_app(
     add_performance_routes(app, served)
     add_model_routes(app, served)
     add_retrain_routes(app, served)
-    app.state.close_live = add_live_routes(app, served)
+    app.state.close_live = add_live_routes(app, served, access)
     add_history_routes(app, served, samplers)
     add_system_routes(app, served, samplers, http)
     add_anomaly_series_routes(app, served)

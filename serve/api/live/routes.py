@@ -12,6 +12,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from serve.api.auth.access import Access
+from serve.api.auth.refusal import Refusal
 from serve.api.live.hub import LiveHub
 from serve.api.live.place import Place
 from serve.api.live.shapes import EventType
@@ -21,6 +23,9 @@ from serve.api.problems import ProblemError, problem_of
 from serve.api.served_stream import Streams
 
 _TAGS: list[str | Enum] = ["live"]
+ACCESS_SECONDS = 10.0
+"""How long a stream may go on whose key was taken away."""
+
 _SEND_SECONDS = 30.0
 _RETRY = {"Retry-After": "5"}
 _EXAMPLE = 'event: pane\ndata: {"pane": 412, "state": "DRIFT", ...}\nid: 812.1.0\n\n'
@@ -44,23 +49,37 @@ class LiveResponse(StreamingResponse):
         The place to go on from.
     kinds
         Types that it wants; None for all.
+    access
+        Asked now and then whether the viewer may still look.
     """
 
     # Not FastAPI's EventSourceResponse: it takes only routes that yield, which cannot refuse.
     media_type = "text/event-stream"
 
-    def __init__(self, hub: LiveHub, after: Place | None, kinds: frozenset[str] | None) -> None:
+    def __init__(
+        self, hub: LiveHub, after: Place | None, kinds: frozenset[str] | None, access: Access
+    ) -> None:
         self._hub = hub
+        self._access = access
         self._viewer = hub.enter(kinds)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         super().__init__(hub.follow(self._viewer, after), headers=headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until either side ends it."""
+        """Send until either side ends it, or the viewer's key or session does."""
+        watching = asyncio.create_task(self._watch(scope))
         try:
             await super().__call__(scope, receive, send)
         finally:
+            watching.cancel()
             self._hub.leave(self._viewer)
+
+    async def _watch(self, scope: Scope) -> None:
+        while True:
+            await asyncio.sleep(ACCESS_SECONDS)
+            if isinstance(await self._access.identify(scope), Refusal):
+                break
+        self._viewer.close()
 
     async def stream_response(self, send: Send) -> None:
         """Send what comes."""
@@ -74,8 +93,16 @@ class LiveResponse(StreamingResponse):
         await super().stream_response(send_in_time)
 
 
-def add_live_routes(app: FastAPI, streams: Streams) -> Callable[[], None]:
-    """Add the route of live events; return what ends all of them, for the event loop's thread."""
+def add_live_routes(app: FastAPI, streams: Streams, access: Access) -> Callable[[], None]:
+    """Add the route of live events; return what ends all of them, for the event loop's thread.
+
+    Parameters
+    ----------
+    app, streams
+        As for all routes.
+    access
+        Who may look.
+    """
     hubs = {stream.name: LiveHub(stream) for stream in streams}
 
     @app.get(
@@ -117,7 +144,7 @@ def add_live_routes(app: FastAPI, streams: Streams) -> Callable[[], None]:
             reason = "it is about to stop" if hub.is_closed else f"{len(hub)} viewers are there"
             detail = f"no more viewers of {stream!r} here (api.max_live): {reason}; come back later"
             raise ProblemError(problem_of(503, "too_many_viewers", detail), _RETRY)
-        return LiveResponse(hub, place, kinds)
+        return LiveResponse(hub, place, kinds, access)
 
     def close() -> None:
         for hub in hubs.values():
