@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    api_speed,
     end_to_end,
     kept_predictions,
     memory,
@@ -53,6 +54,8 @@ def main() -> int:
     show("Keeping the newest predictions", results["kept_predictions"])
     results["staleness"] = serving_staleness.compare()
     show("Staleness", results["staleness"])
+    results["api"] = api_speed.compare(arguments.repeats)
+    show("POST predict as a share of a bare FastAPI route", results["api"])
     results["memory"] = memory.compare()
     show("Memory against events", results["memory"])
 
@@ -107,12 +110,20 @@ def document(results: dict[str, Any]) -> str:
             "## Staleness\n",
             (serving_staleness.__doc__ or "").split("\n", 2)[2],
             markdown(results["staleness"]),
+            *_api(results.get("api")),
             "## Memory against events\n",
             (memory.__doc__ or "").split("\n", 2)[2],
             markdown(results["memory"]),
             notes,
         ]
     )
+
+
+def _api(table: list[dict[str, Any]] | None) -> list[str]:
+    if table is None:
+        return []
+    about = (api_speed.__doc__ or "").split("\n", 2)[2]
+    return ["## Predictions over HTTP\n", about, markdown(table)]
 
 
 if __name__ == "__main__":
