@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from enum import Enum
 from typing import Annotated, Any, get_args
 
@@ -15,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from serve.api.auth.access import Access
 from serve.api.auth.refusal import Refusal
 from serve.api.live.hub import LiveHub
+from serve.api.live.hubs import LiveHubs
 from serve.api.live.place import Place
 from serve.api.live.shapes import EventType
 from serve.api.monitoring.queries import invalid
@@ -93,8 +93,8 @@ class LiveResponse(StreamingResponse):
         await super().stream_response(send_in_time)
 
 
-def add_live_routes(app: FastAPI, streams: Streams, access: Access) -> Callable[[], None]:
-    """Add the route of live events; return what ends all of them, for the event loop's thread.
+def add_live_routes(app: FastAPI, streams: Streams, access: Access) -> LiveHubs:
+    """Add the route of live events; return what they come from.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def add_live_routes(app: FastAPI, streams: Streams, access: Access) -> Callable[
     access
         Who may look.
     """
-    hubs = {stream.name: LiveHub(stream) for stream in streams}
+    hubs = LiveHubs(streams)
 
     @app.get(
         "/v1/streams/{stream}/live",
@@ -138,19 +138,16 @@ def add_live_routes(app: FastAPI, streams: Streams, access: Access) -> Callable[
             str | None, Header(description="As EventSource sends it; it wins over `after`.")
         ] = None,
     ) -> Response:
-        hub = hubs[streams.find(stream).name]
+        hub = hubs.of(streams.find(stream))
         place, kinds = _place(after, last_event_id), _kinds(types)
         if hub.is_closed or hub.is_full:
+            hub.refused += 1
             reason = "it is about to stop" if hub.is_closed else f"{len(hub)} viewers are there"
             detail = f"no more viewers of {stream!r} here (api.max_live): {reason}; come back later"
             raise ProblemError(problem_of(503, "too_many_viewers", detail), _RETRY)
         return LiveResponse(hub, place, kinds, access)
 
-    def close() -> None:
-        for hub in hubs.values():
-            hub.close()
-
-    return close
+    return hubs
 
 
 def _place(after: str | None, last: str | None) -> Place | None:
