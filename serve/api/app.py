@@ -124,7 +124,9 @@ def create_app(
     _add_monitoring_routes(app, served)
     add_model_routes(app, served)
     add_retrain_routes(app, served)
-    app.state.close_live = add_live_routes(app, served)
+    live = add_live_routes(app, served, access)
+    app.state.close_live = live.close
+    exposition.add(live.families)
     add_label_routes(app, served)
     add_audit_routes(app, served)
     add_history_routes(app, served, samplers)
