@@ -25,10 +25,12 @@ settings.load_profile("riverrun")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each file to one process, and all tests over Kafka to one: they share a broker."""
+    """Give each file to one process, and what shares a broker or a browser to one as a whole."""
     for item in items:
         uses_kafka = "kafka" in item.nodeid or "kafka_broker" in getattr(item, "fixturenames", ())
-        group = "kafka" if uses_kafka else item.nodeid.partition("::")[0]
+        file = item.nodeid.partition("::")[0]
+        shared = "browser" if file.startswith("tests/browser/") else file
+        group = "kafka" if uses_kafka else shared
         item.add_marker(pytest.mark.xdist_group(group))
 
 

@@ -146,7 +146,7 @@ def settled(page: Page) -> None:
 
 
 def axe(page: Page, *rules: str) -> list[str]:
-    """Return what axe finds that is serious or worse, each with its place; by all rules, or some."""
+    """Return what axe finds that is serious or worse, and where; by all rules, or some."""
     options: dict[str, Any] = {"resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = {"type": "rule", "values": list(rules)}

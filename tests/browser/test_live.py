@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from tests.browser.worlds import lived_event
 from tests.serve.watched import damage
 
 EVENTS = "() => document.querySelector('.tile .tile-more')?.textContent"
+IS_STREAM = re.compile(r"/live(\?|$)").search
 IS_LIVE = "() => document.getElementById('link').dataset.link === 'live'"
 
 
@@ -55,7 +57,7 @@ def test_a_table_of_predictions_moves_on_without_being_asked(page, visit, lived)
 def test_two_tabs_share_one_connection_and_the_second_takes_it_over(new_context, site, lived):
     context = new_context()
     connections: list[str] = []
-    context.on("request", lambda one: connections.append(one.url) if "/live" in one.url else None)
+    context.on("request", lambda one: connections.append(one.url) if IS_STREAM(one.url) else None)
     first, second = context.new_page(), context.new_page()
     for page in (first, second):
         page.goto(f"{site.url}/ui/flights/overview")

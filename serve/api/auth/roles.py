@@ -66,6 +66,7 @@ ROLE_OF: dict[str, Role | None] = {
     "history": Role.VIEWER,
     "happenings": Role.VIEWER,
     "anomaly_series": Role.VIEWER,
+    "impact": Role.VIEWER,
     "system": Role.VIEWER,
     "wanted_labels": Role.VIEWER,
     "label_conflicts": Role.VIEWER,

@@ -14,6 +14,9 @@ from stream.config import Config
 _SECRET = re.compile(r"(?:^|_)(?:secret|password|passwd|token|keys?|hash(?:es)?|credentials?)$")
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 _QUERY_SECRET = re.compile(r"(?i)([?&][^=&#]*(?:password|secret|token|key)[^=&#]*=)[^&#]*")
+_PATH = re.compile(r"(?<=://)([^/?#]+)[/?#].*")
+_PATHS_HIDDEN = frozenset({"webhook"})
+"""Keys of URLs whose path is a secret, as those of chat programs are."""
 HIDDEN = "•••"
 
 
@@ -68,7 +71,8 @@ def _shown(key: str, value: Any) -> Any:
     if value is not None and not isinstance(value, bool | int | float) and _SECRET.search(key):
         return HIDDEN
     if isinstance(value, str):
-        return without_secrets(value)
+        shown = without_secrets(value)
+        return _PATH.sub(rf"\g<1>/{HIDDEN}", shown) if key in _PATHS_HIDDEN else shown
     if isinstance(value, Mapping):
         return {name: _shown(str(name), one) for name, one in value.items()}
     if isinstance(value, list | tuple):

@@ -188,7 +188,7 @@ def _partitions(sampler: Sampler, newest: StoredCheckpoint | None) -> list[Parti
             PartitionLag(
                 partition=str(place),
                 next=following,
-                end=held.end,
+                end=max(held.end, following),  # the checkpoint may be newer than the last look
                 lag=max(0, held.end - following),
             )
         )

@@ -15,23 +15,18 @@ const PAUSE_MS = 500;
  */
 export function actionButton({ label, title, consequence, path, kind = "", symbol, done }) {
   const click = () => ask({ label, title, consequence, path, kind, done });
-  const button = h("button", { type: "button", class: kind, on: { click } }, symbol, label);
-  const allowed = mayOperate();
-  if (!allowed) {
-    button.setAttribute("aria-disabled", "true");
-    button.title = whyNot();
-  }
-  return button;
+  return h("button", { type: "button", class: kind, title: mayOperate() ? null : whyNot(), on: { click } }, symbol, label);
 }
 
 function ask({ label, title, consequence, path, kind, done }) {
   const reason = h("textarea", { rows: 3, required: true, maxlength: 2000, name: "reason", "aria-describedby": "consequence" });
-  const problem = h("p", { class: "problem", role: "alert" });
+  const problem = h("p", { class: "problem refused", role: "alert" });
   const confirm = h("button", { type: "submit", class: kind || "main" }, label);
   const cancel = h("button", { type: "button", on: { click: () => dialog.close() } }, "Do nothing");
   const form = h("form", { method: "dialog" },
     h("h2", { id: "dialog-title" }, title),
     h("p", { class: "consequence", id: "consequence" }, consequence),
+    mayOperate() ? null : h("p", { class: "problem" }, whyNot()),
     h("label", {}, "Why? It is written down with what comes of it.", reason),
     problem, h("div", { class: "buttons" }, cancel, confirm));
   const dialog = h("dialog", { "aria-labelledby": "dialog-title" }, form);

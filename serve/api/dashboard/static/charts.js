@@ -121,7 +121,7 @@ function base(palette) {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: palette.ink_2 },
-    margin: { l: 52, r: 12, t: 8, b: 34 },
+    margin: { l: 52, r: 12, t: 8, b: 46 },
     showlegend: false,
     hovermode: "x unified",
     hoverlabel: { bgcolor: palette.surface, bordercolor: palette.line_strong, font: { color: palette.ink, size: 12 }, align: "left" },

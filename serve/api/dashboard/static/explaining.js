@@ -15,10 +15,14 @@ export function contributions(one) {
   return box;
 }
 
+const METHODS = { linear: "weights times features", tree: "steps on the path through the tree", sampling: "Shapley values, estimated" };
+
 async function explain(one) {
   const found = await send(`${ROOT}/explain`, { event: one.features });
-  const by = Object.fromEntries((found.contributions ?? []).map((each) => [each.feature, each.contribution]));
-  return { by, note: found.note ?? found.method ?? "" };
+  const by = Object.fromEntries(found.contributions.map((each) => [each.feature, each.contribution]));
+  const sum = `They add up to ${number(found.explained)} from ${number(found.base_value)}, in ${found.space.replace("_", " ")}${found.of_class === null ? "" : ` of ${name(found.of_class, 40)}`}`;
+  const now = found.model_version === one.model_version ? "" : `; by ${found.model_version}, which serves now`;
+  return { by, note: `${sum}; ${METHODS[found.method] ?? found.method}${now}.` };
 }
 
 function features(values, by) {

@@ -85,7 +85,7 @@ export function name(text, most = 80) {
 export function plain(value) {
   if (value === null || value === undefined) return NONE;
   if (typeof value === "number") return number(value, 6);
-  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "boolean") return String(value);
   if (Array.isArray(value)) return value.length ? value.map(plain).join(", ") : "none";
   if (typeof value === "object") {
     const pairs = Object.entries(value);

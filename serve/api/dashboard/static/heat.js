@@ -65,7 +65,7 @@ export class Heat {
     const text = (row) => label(row.role === "feature" ? row.name : `${row.role}: ${row.name}`, width < 600 ? 13 : 24);
     const trace = {
       type: "heatmap", z: rows.map((row) => row.values.map((one) => (one === null ? null : Math.min(one, MOST)))),
-      zmin: 0, zmax: MOST, showscale: false, hoverongaps: true, hoverinfo: "none", xgap: windows.length > 120 ? 0 : 1, ygap: 1,
+      zmin: 0, zmax: MOST, showscale: false, hoverongaps: true, hoverinfo: "none", xgap: (width - left) / windows.length > 6 ? 1 : 0, ygap: 1,
       colorscale: [[0, palette.heat_0], [0.7 / MOST, palette.heat_1], [0.999 / MOST, palette.heat_2], [1 / MOST, palette.heat_3], [1, palette.heat_4]],
     };
     return {
@@ -94,6 +94,7 @@ export class Heat {
   /** Lay the hatching behind the cells: it shows where there is no value. */
   hatched(plot) {
     const { l, t, w, h: high } = plot._fullLayout._size;
+    this.hatch.hidden = !this.rows.some((row) => row.values.includes(null));
     const head = (high * 1.1) / (this.rows.length + 1.1);
     Object.assign(this.hatch.style, { left: `${l}px`, top: `${t + head}px`, width: `${w}px`, height: `${high - head}px` });
   }

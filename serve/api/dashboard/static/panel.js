@@ -12,15 +12,15 @@ let made = 0;
  * title, sub(data): the head. height: of the skeleton, so that nothing jumps. empty(data): null, or
  * {why, command}. render(data, body): draws into body; it is called again with new data and may keep
  * what it drew. rows(data): {columns, rows, caption} behind a chart, shown as a table and saved as CSV;
- * with `isTable` the table is the panel. foot(data): a line below.
+ * with `isTable` the table is the panel, else `shownAs` is what it is called beside the table. foot(data): a line below.
  */
-export function panel({ title, sub, source, height = 240, empty, render, rows, isTable = false, foot, file, tools, options = {} }) {
+export function panel({ title, sub, source, height = 240, empty, render, rows, isTable = false, foot, file, tools, shownAs = "Chart", options = {} }) {
   const id = `panel-${++made}`;
   const heading = h("h2", { id }, title);
   const subtitle = h("span", { class: "sub" });
   const stale = h("span", { class: "stale-mark", hidden: true }, icon("wait"), "stale");
   const tableButton = h("button", { type: "button", "aria-pressed": "false" }, "Table");
-  const chartButton = h("button", { type: "button", "aria-pressed": "true" }, "Chart");
+  const chartButton = h("button", { type: "button", "aria-pressed": "true" }, shownAs);
   const toggle = h("div", { class: "toggle", role: "group", "aria-label": `${title}: as` }, chartButton, tableButton);
   const csvButton = h("button", { type: "button", class: "quiet", "aria-label": `Save ${title} as CSV` }, "CSV");
   const trouble = h("div", {});

@@ -81,7 +81,14 @@ function evidence(run, version) {
   const found = version?.evidence ?? {};
   const pairs = Object.entries(found);
   if (!pairs.length) return null;
-  return h("div", {}, h("h3", {}, "Evidence"), h("dl", { class: "facts" }, fact("Trigger", words(run.trigger)), run.by && fact("Asked by", run.by), pairs.map(([key, value]) => fact(words(key), plain(value)))));
+  return h("div", {}, h("h3", {}, "Evidence"), h("dl", { class: "facts" }, fact("Trigger", words(run.trigger)), run.by && fact("Asked by", run.by), pairs.flatMap(([key, value]) => evidenceFacts(key, value))));
+}
+
+function evidenceFacts(key, value) {
+  if (key === "alarms" && Array.isArray(value)) return [fact("In alarm", value.map((one) => name(Array.isArray(one) ? one[1] : one, 40)).join(", ") || "none")];
+  if (key === "pane") return [fact("Window", plain(value))];
+  if (value && typeof value === "object" && !Array.isArray(value)) return Object.entries(value).map(([one, held]) => fact(words(one), plain(held)));
+  return [fact(words(key), plain(value))];
 }
 
 function training(run) {

@@ -3,8 +3,9 @@
 import { get, ROOT } from "../api.js";
 import { onReturn, pageUrl, param, setParams } from "../address.js";
 import { badge, h, icon, put } from "../dom.js";
-import { many, name, number, since, time, whole } from "../format.js";
+import { many, name, number, percent, since, time, whole } from "../format.js";
 import { Heat, matrixOf } from "../heat.js";
+import { loadImpact } from "../impact.js";
 import { loadMarks } from "../marks.js";
 import { panel } from "../panel.js";
 import { ratioMeter } from "../ratio.js";
@@ -14,6 +15,7 @@ const ROWS = 50;
 const WINDOWS = [50, 100, 200, 500];
 const SORTS = {
   severity: ["severity", (a, b) => (b.now ?? -1) - (a.now ?? -1) || b.worst - a.worst],
+  impact: ["impact × drift", (a, b) => (b.impact ?? 0) * (b.now ?? 0) - (a.impact ?? 0) * (a.now ?? 0) || b.worst - a.worst],
   worst: ["worst ever", (a, b) => b.worst - a.worst],
   often: ["windows in alarm", (a, b) => b.alarms - a.alarms || b.worst - a.worst],
   name: ["name", (a, b) => a.name.localeCompare(b.name)],
@@ -28,8 +30,10 @@ export function build() {
 async function load() {
   const limit = Number(param("n", "100"));
   const asked = { limit: WINDOWS.includes(limit) ? limit : 100, cursor: param("before"), from: param("from"), to: param("to") };
-  const [drift, marks] = await Promise.all([get(`${ROOT}/drift`, asked), loadMarks()]);
-  return { drift, marks, ...matrixOf(drift) };
+  const [drift, marks, impact] = await Promise.all([get(`${ROOT}/drift`, asked), loadMarks(), loadImpact()]);
+  const matrix = matrixOf(drift);
+  for (const row of matrix.rows) row.impact = row.role === "feature" ? impact.shares[row.name] ?? null : null;
+  return { drift, marks, ...matrix };
 }
 
 const lacking = ({ drift }) => (drift.panes.length ? null : { why: drift.note ?? "No window in this range.", command: drift.checkpoint === null ? "riverrun up" : "riverrun produce events.csv" });
@@ -151,6 +155,7 @@ const columnsOf = (windows) => [
   { key: "role", label: "Role" },
   { key: "now", label: "Now: distance / threshold", show: (row) => ratioMeter(row.now) },
   { key: "from", label: "In alarm since", show: (row) => (row.from ? badge("bad", since(row.from, windows.at(-1).last)) : "–") },
+  { key: "impact", label: "Impact", num: true, show: (row) => percent(row.impact) },
   { key: "worst", label: "Worst", num: true, show: (row) => (row.worst < 0 ? "–" : `${number(row.worst)}×`) },
   { key: "alarms", label: "Windows in alarm", num: true, show: (row) => `${whole(row.alarms)} of ${whole(windows.length)}` },
 ];

@@ -91,9 +91,22 @@ function verdict(source) {
   return box;
 }
 
-function sentence({ name: asked, shown, from }) {
+function sentence(data) {
+  const { name: asked, shown, from, series } = data;
   const { report, span, reference } = shown;
   const whom = name(asked, 60);
+  const newest = series.at(-1);
+  // What nobody has chosen is as the worker says: of the spans that it tests, the worst.
+  if (!from && !param("panes") && !param("against") && newest && newest.recorded_ratio !== null) {
+    const ratio = newest.recorded_ratio;
+    let at = series.length;
+    while (at > 0 && series[at - 1].recorded_ratio >= 1) at -= 1;
+    const since_ = at < series.length ? ` since ${since(series[at].first, newest.last)}` : "";
+    const text = ratio >= 1 ? `${whom} has drifted${since_}: ${number(ratio)}× its threshold` : `${whom} has not drifted: ${number(ratio)}× its threshold`;
+    const merged = report && span ? ` The last ${many(span.panes, "window")} as one are at ${report.status === "INSUFFICIENT" ? "too few samples" : `${number(report.ratio)}×`}.` : "";
+    return h("div", { class: `verdict ${ratio >= 1 ? "bad" : "ok"}` }, icon(ratio >= 1 ? "warn" : "ok"), h("span", { class: "break" }, text),
+      h("small", {}, `The worst of the spans that the worker tests, when window ${whole(newest.index)} closed (${time(newest.last)}), against the reference of ${reference.version} (${whole(reference.events)} events).${merged}`));
+  }
   if (!report || report.status === "INSUFFICIENT") {
     const why = span ? `${whole(report?.values_current ?? 0)} values in ${many(span.panes, "window")} are too few to tell (monitor.min_values).` : shown.note ?? "No window has closed in this range.";
     return h("div", { class: "verdict unknown" }, icon("none"), h("span", { class: "break" }, `${whom}: not enough samples`), h("small", {}, why));

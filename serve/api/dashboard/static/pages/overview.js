@@ -7,8 +7,10 @@ import { saveCsv } from "../csv.js";
 import { badge, h, icon, put } from "../dom.js";
 import { name, number, percent, short, since, span, time, words } from "../format.js";
 import { headline } from "../headline.js";
+import { loadImpact } from "../impact.js";
 import { loadLosses } from "../losses.js";
 import { panel, troubleState } from "../panel.js";
+import { stateStrip } from "../strip.js";
 import { ratioMeter } from "../ratio.js";
 import { Source } from "../source.js";
 import { table } from "../table.js";
@@ -17,10 +19,11 @@ export function build() {
   const now = new Source(async () => {
     const [status, history, system] = await Promise.all([get(ROOT), get(`${ROOT}/history`), get(`${ROOT}/system`)]);
     const drift = status.monitor ? await get(`${ROOT}/drift`, { limit: 100 }) : null;
-    return { status, history, system, drift, losses: await loadLosses(drift) };
+    const [losses, impact] = await Promise.all([loadLosses(drift), drift?.panes.length ? loadImpact() : null]);
+    return { status, history, system, drift, losses, impact };
   });
   const news = new Source(() => get(`${ROOT}/happenings`, { limit: 8 }), ["run", "pane", "status"]);
-  return [hero(now), tiles(now), h("div", { class: "two wide-left" }, features(now), happenings(news))];
+  return [hero(now), tiles(now), h("div", { class: "two wide-left" }, h("div", { class: "stack" }, features(now), windows(now)), happenings(news))];
 }
 
 function hero(source) {
@@ -51,7 +54,7 @@ const STATES = { OK: ["ok"], WARNING: ["warn"], DRIFT: ["warn"], RETRAINING: ["a
 
 function tiles(source) {
   const grid = h("div", { class: "tiles" }, Array.from({ length: 5 }, () => h("div", { class: "skeleton tile-skeleton" })));
-  const behind = h("div", { class: "panel-foot", hidden: true });
+  const behind = h("div", { class: "panel panel-body", hidden: true });
   let shown = null;
   const draw = () => {
     if (!shown) return;
@@ -70,7 +73,7 @@ function tiles(source) {
     put(grid, rate(data), lag(data), model(data), metric(data), coverage(data));
     if (!behind.hidden) draw();
   });
-  return h("section", { "aria-label": "Numbers" }, grid, h("div", { class: "pager" }, show, save), h("div", { class: "panel", hidden: false }, behind));
+  return h("section", { "aria-label": "Numbers", class: "numbers" }, grid, h("div", { class: "controls" }, show, save), behind);
 }
 
 const SAMPLES = [
@@ -140,13 +143,13 @@ function coverage({ status, history }) {
 function features(source) {
   return panel({
     title: "Features to look at first",
-    sub: () => "the highest impact × drift",
+    sub: ({ impact }) => (Object.keys(impact.shares).length ? "the highest impact on predictions × drift" : "the highest drift; the impact is not known"),
     source,
     height: 220,
     isTable: true,
     file: "features",
     empty: ({ drift }) => (drift?.panes.length ? null : { why: drift?.note ?? "The monitor is switched off.", command: drift ? "riverrun produce events.csv && riverrun worker" : "riverrun check" }),
-    rows: ({ drift }) => ({ caption: "Features to look at first", columns: FEATURES, rows: topFeatures(drift) }),
+    rows: ({ drift, impact }) => ({ caption: "Features to look at first", columns: FEATURES, rows: topFeatures(drift, impact.shares) }),
     options: { rowClass: (row) => (row.ratio >= 1 ? "bad" : null) },
     render: () => {},
     foot: () => h("a", { href: pageUrl("drift") }, "All features over time"),
@@ -175,9 +178,30 @@ export function topFeatures(drift, impacts = {}, most = 5) {
   return taken;
 }
 
+function windows(source) {
+  return panel({
+    title: "The last windows",
+    sub: ({ drift }) => `state of the monitor after each of ${drift.panes.length} windows, oldest first`,
+    source, height: 120, file: "windows",
+    empty: ({ drift }) => (drift?.panes.length ? null : { why: drift?.note ?? "The monitor is switched off." }),
+    rows: ({ drift }) => ({ caption: "Windows, newest first", columns: WINDOWS, rows: drift.panes }),
+    render: ({ drift }, body) => put(body, stateStrip(drift.panes.toReversed())),
+  });
+}
+
+const WINDOWS = [
+  { key: "index", label: "Window", num: true },
+  { key: "state", label: "State", show: (row) => words(row.state.toLowerCase()) },
+  { key: "first", label: "From", show: (row) => time(row.first) },
+  { key: "last", label: "To", show: (row) => time(row.last) },
+  { key: "alarms", label: "In alarm", num: true, value: (row) => row.alarms.length },
+  { key: "errors", label: "Errors", num: true },
+];
+
 function happenings(source) {
   return panel({
     title: "Latest happenings",
+    shownAs: "List",
     source,
     height: 220,
     file: "happenings",

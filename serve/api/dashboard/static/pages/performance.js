@@ -10,9 +10,11 @@ import { panel } from "../panel.js";
 import { Source } from "../source.js";
 
 const WINDOWS = [60, 200, 1000];
-const STYLES = { model: ["series_1", "solid", 2.4], no_change: ["series_2", "dot", 1.4], majority: ["series_3", "dash", 1.4], mean: ["series_3", "dash", 1.4] };
+const STYLES = { model: ["series_1", "solid", 2.4], no_change: ["series_2", "dot", 1.4], majority: ["series_3", "dash", 1.4], mean: ["series_3", "dash", 1.4], frozen: ["series_5", "longdashdot", 1.4] };
+const OTHER = ["series_4", "longdash", 1.4];
+const styleOf = (of) => STYLES[of] ?? OTHER;
 const CHALLENGER = "challenger";
-const NAMES = { model: "model", no_change: "no change (the last label)", majority: "majority", mean: "running mean", [CHALLENGER]: "challenger in the shadow" };
+const NAMES = { model: "model", frozen: "the model as it was promoted", no_change: "no change (the last label)", majority: "majority", mean: "running mean", [CHALLENGER]: "challenger in the shadow" };
 
 export function build() {
   const source = new Source(load, ["pane", "run", "status"]);
@@ -79,30 +81,35 @@ function losses(source) {
   older.addEventListener("click", () => go({ before: source.state.data.found.next }));
   newest.addEventListener("click", () => go({ before: null }));
   source.listen(({ data }) => { older.disabled = !data?.found.next; newest.disabled = !param("before"); });
-  const models = ({ series }) => [...new Set(series.flatMap((one) => Object.keys(one.mean_loss)))].sort((a, b) => (a === "model" ? -1 : b === "model" ? 1 : a.localeCompare(b)));
   return chartPanel({
     title: "Mean loss by window", sub: () => "lower is better", source, height: 320, file: "losses", tools: [size, older, newest],
     empty: noWindow,
     text: (data) => `Mean loss in ${many(data.series.length, "window")}: ${Object.entries(recentLosses(data)).map(([of, loss]) => `${NAMES[of] ?? of} ${number(loss)} lately`).join(", ")}.`,
     keys: (data, c) => [
-      ...models(data).map((of) => ({ name: NAMES[of] ?? words(of), colour: c[(STYLES[of] ?? STYLES.mean)[0]], dash: { dot: "2 2", dash: "5 3" }[(STYLES[of] ?? STYLES.mean)[1]] })),
+      ...modelsOf(data).map((of) => ({ name: NAMES[of] ?? words(of), colour: c[styleOf(of)[0]], dash: { dot: "2 2", dash: "5 3", longdashdot: "6 2 1 2", longdash: "6 3" }[styleOf(of)[1]] })),
       ...(shadowsOf(data.run).length ? [{ name: NAMES[CHALLENGER], colour: c.other, dash: "6 2" }] : []),
       ...(data.drifts.length ? [{ name: "the concept drifted", kind: "mark", colour: c.warn, shape: "M7 0l5 5-5 5-5-5z" }] : []),
       ...markKeys(data.marks, c),
     ],
-    rows: (data) => ({ caption: "Mean loss by window, newest first", columns: [...WINDOW, ...models(data).map((of) => ({ key: of, label: NAMES[of] ?? words(of), num: true, value: (row) => row.mean_loss[of] ?? null, show: (row) => number(row.mean_loss[of]) }))], rows: data.series.toReversed() }),
+    rows: (data) => ({ caption: "Mean loss by window, newest first", columns: [...WINDOW, ...modelsOf(data).map((of) => ({ key: of, label: NAMES[of] ?? words(of), num: true, value: (row) => row.mean_loss[of] ?? null, show: (row) => number(row.mean_loss[of]) }))], rows: data.series.toReversed() }),
     hover: words_,
     make: figure,
     foot: ({ found }) => `Progressive: each prediction is scored as it was given. ${found.range ? "" : "Windows are of the labels that came while they were open."}`,
   });
 }
 
+/** Return who was scored, the model first: it is drawn last, above the others. */
+function modelsOf({ series }) {
+  const order = (of) => (of === "model" ? "" : of);
+  return [...new Set(series.flatMap((one) => Object.keys(one.mean_loss)))].sort((a, b) => order(a).localeCompare(order(b)));
+}
+
 function figure(data, c) {
   const x = data.series.map((one) => one.last);
   const all = data.series.flatMap((one) => Object.values(one.mean_loss)).filter((one) => one !== null);
   const top = Math.max(...all, 0.001) * 1.1;
-  const lines = ["majority", "mean", "no_change", "model"].filter((of) => data.series.some((one) => of in one.mean_loss)).map((of) => {
-    const [colour, dash, width] = STYLES[of];
+  const lines = modelsOf(data).toReversed().map((of) => {
+    const [colour, dash, width] = styleOf(of);
     return { type: "scatter", mode: "lines", name: of, x, y: data.series.map((one) => one.mean_loss[of] ?? null), line: { color: c[colour], dash, width }, hoverinfo: "none", meta: "line" };
   });
   const began = data.run ? new Date(data.run.began).toISOString() : null;
@@ -111,7 +118,7 @@ function figure(data, c) {
   const marks = markTrace(data.marks, c, (one) => new Date(one.time).toISOString(), top * 1.03, { meta: "mark", cliponaxis: false });
   return {
     data: [...lines, ...shadows, drifts, marks],
-    layout: { hovermode: "closest", margin: { l: 52, r: 12, t: 18, b: 34 }, yaxis: { range: [0, top] }, xaxis: { type: "date", showgrid: false }, shapes: markLines(data.marks, c, (one) => new Date(one.time).toISOString()) },
+    layout: { hovermode: "closest", margin: { l: 52, r: 12, t: 18, b: 46 }, yaxis: { range: [0, top] }, xaxis: { type: "date", showgrid: false }, shapes: markLines(data.marks, c, (one) => new Date(one.time).toISOString()) },
   };
 }
 
@@ -169,18 +176,20 @@ function scores(source) {
   return panel({
     title: "Scores", sub: ({ found }) => (found.rolling ? `of the last ${whole(found.rolling.window)} labels, and of all` : ""), source, isTable: true, height: 150, file: "scores",
     empty: ({ found }) => (found.scores ? null : { why: "No label has come yet." }),
-    rows: ({ found }) => ({ caption: "Progressive scores", columns: scoreColumns(found), rows: Object.keys(found.scores).map((of) => ({ of, all: found.scores[of], rolling: found.rolling?.scores?.[of] ?? {} })) }),
+    rows: ({ found }) => ({ caption: "Progressive scores", columns: scoreColumns(found), rows: scoreRows(found) }),
     render: () => {},
   });
 }
 
 const scoreColumns = (found) => [
-  { key: "of", label: "Of", show: (row) => words(row.of) },
-  ...Object.keys(found.scores.model ?? {}).flatMap((metric) => [
-    { key: `${metric}-last`, label: `${metric}, last`, num: true, value: (row) => row.rolling[metric] ?? null },
-    { key: `${metric}-all`, label: `${metric}, all`, num: true, value: (row) => row.all[metric] ?? null },
-  ]),
+  { key: "metric", label: "Metric" },
+  ...Object.keys(found.scores).map((of) => ({ key: of, label: words(of), num: true })),
 ];
+
+function scoreRows({ scores: all, rolling }) {
+  const row = (metric, when, from) => ({ metric: `${metric}, ${when}`, ...Object.fromEntries(Object.keys(all).map((of) => [of, from?.[of]?.[metric] ?? null])) });
+  return Object.keys(all.model ?? {}).flatMap((metric) => [row(metric, "last", rolling?.scores), row(metric, "all", all)]);
+}
 
 function delay(source) {
   return panel({

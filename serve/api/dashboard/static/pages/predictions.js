@@ -8,7 +8,7 @@ import { panel, troubleState } from "../panel.js";
 import { contributions } from "../explaining.js";
 import { Source } from "../source.js";
 
-const PAGE = 50;
+const PAGE = 25;
 const CAN_BE_WRONG = TASK === "binary" || TASK === "multiclass";
 
 export function build() {

@@ -4,7 +4,7 @@ import { actionButton } from "../actions.js";
 import { get, ROOT } from "../api.js";
 import { param, setParams } from "../address.js";
 import { badge, h, icon, put } from "../dom.js";
-import { many, number, time, whole, words } from "../format.js";
+import { many, time, words } from "../format.js";
 import { emptyState, panel, troubleState } from "../panel.js";
 import { runInside, stages, STATES } from "../runs.js";
 import { Source } from "../source.js";
@@ -64,7 +64,7 @@ function runs(source) {
   const open = new Set([Number(param("run"))]);
   const drawn = new Map();
   return panel({
-    title: "Runs", sub: () => "newest first", source, height: 420, file: "runs",
+    title: "Runs", sub: () => "newest first", shownAs: "List", source, height: 420, file: "runs",
     empty: ({ retrains }) => (retrains.length ? null : { why: "No run has begun.", command: 'riverrun retrain --reason "..."' }),
     rows: ({ retrains }) => ({ caption: "Runs, newest first", columns: RUN_COLUMNS, rows: retrains }),
     render: ({ retrains, more, models }, body) => {
@@ -123,11 +123,13 @@ function versions(source) {
 
 const VERSION_STATES = { serving: "ok", probation: "ok", training: "act", racing: "act", shadow: "other", rejected: "unknown", cancelled: "unknown", gone: "unknown", kept: "unknown", failed: "bad", rolled_back: "warn" };
 
+/** Return the first metric of the versions: all of a stream have the same. */
+const metricOf = ({ models }) => models.flatMap((one) => Object.keys(one.scores))[0] ?? "Score";
+
 const versionColumns = (models, done) => [
   { key: "version", label: "Version", show: (row) => h("span", { class: "nowrap" }, row.version) },
   { key: "state", label: "State", show: (row) => badge(VERSION_STATES[row.state] ?? "unknown", words(row.state)) },
-  { key: "scores", label: "Score", num: true, value: (row) => Object.values(row.scores)[0] ?? null, show: (row) => { const [found] = Object.entries(row.scores); return found ? `${found[0]} ${number(found[1])}` : "–"; } },
-  { key: "labels", label: "Gate's labels", num: true, value: (row) => row.gate.labels ?? null, show: (row) => (row.gate.labels === undefined ? "–" : whole(row.gate.labels)) },
+  { key: "scores", label: metricOf(models), num: true, value: (row) => Object.values(row.scores)[0] ?? null },
   { key: "can", label: "Action", sort: false, value: (row) => row.can_be_promoted, show: (row) => (row.can_be_promoted ? actionButton({ label: "Promote", title: `Promote ${row.version}?`, symbol: icon("up"), path: `${ROOT}/models/${encodeURIComponent(row.version)}/promote`, done,
     consequence: `${row.version} serves from the next checkpoint on, without asking the gate. ${models.serving} goes on in its shadow for the probation and comes back by itself if ${row.version} turns out worse.` }) : h("span", { class: "sr" }, "cannot be promoted")) },
 ];

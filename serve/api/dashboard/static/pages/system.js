@@ -3,7 +3,7 @@
 import { get, ROOT } from "../api.js";
 import { chartPanel } from "../chartpanel.js";
 import { badge, fact, h, icon, put } from "../dom.js";
-import { bytes, many, name, number, percent, plain, short, span, time, whole } from "../format.js";
+import { bytes, many, name, percent, plain, short, span, time, whole } from "../format.js";
 import { panel } from "../panel.js";
 import { Source } from "../source.js";
 
@@ -75,7 +75,7 @@ function lagOver(source) {
         { type: "scatter", mode: "lines", x: samples.map((one) => one.at), y: samples.map((one) => one.per_second), line: { color: c.series_1, width: 2 }, hoverinfo: "none" },
         { type: "scatter", mode: "lines", x: samples.map((one) => one.at), y: samples.map((one) => one.lag), yaxis: "y2", line: { color: c.series_3, width: 2, dash: "dash" }, hoverinfo: "none" },
       ],
-      layout: { hovermode: "x", margin: { l: 52, r: 52, t: 8, b: 34 }, xaxis: { type: "date", showgrid: false }, yaxis: { rangemode: "tozero" }, yaxis2: { overlaying: "y", side: "right", rangemode: "tozero", showgrid: false } },
+      layout: { hovermode: "x", margin: { l: 52, r: 52, t: 8, b: 46 }, xaxis: { type: "date", showgrid: false }, yaxis: { rangemode: "tozero" }, yaxis2: { overlaying: "y", side: "right", rangemode: "tozero", showgrid: false } },
     }),
   });
 }
@@ -161,6 +161,6 @@ function settings(source) {
 
 const SETTINGS = [
   { key: "key", label: "Key", show: (row) => h("code", {}, row.key) },
-  { key: "value", label: "Value", long: true, sort: false, show: (row) => (row.value === null ? h("span", { class: "muted" }, "not set") : name(typeof row.value === "number" ? number(row.value, 12) : plain(row.value), 400)) },
+  { key: "value", label: "Value", long: true, sort: false, show: (row) => (row.value === null ? h("span", { class: "muted" }, "not set") : name(typeof row.value === "number" ? String(row.value) : plain(row.value), 400)) },
   { key: "is_default", label: "Origin", value: (row) => (row.is_default ? "default" : "set"), show: (row) => [row.is_default ? "default" : badge("act", "set", "right"), row.hidden ? badge("unknown", "hidden") : null] },
 ];
