@@ -58,6 +58,8 @@ class Connection(HttpToolsProtocol):
         cycle = self.cycle
         if cycle is None or cycle.response_complete or cycle.response_started:
             return None
+        if self.scheme == "https":  # TLS knows no half-closed connections
+            return None
         if cycle.more_body:
             self._refuse(400, "incomplete_request", "the connection was closed within the body")
             return None
