@@ -81,7 +81,7 @@ def path_of(tree: HoeffdingTree, features: dict[Any, Any], target: Target) -> Pa
         below = _mean(child, target)
         if below is None:
             continue  # nothing was seen there: the value above goes on
-        feature = node.feature  # type: ignore[attr-defined]
+        feature: Any = node.feature  # type: ignore[attr-defined]
         steps[feature] = steps.get(feature, 0.0) + below - value
         value = below
     return Path(base, steps, _said(tree, features, target))
