@@ -120,6 +120,18 @@ def test_answers_come_while_lines_are_still_sent(world):
         assert connection.recv(100).endswith(b"0\r\n\r\n")
 
 
+def test_a_client_that_closes_its_half_after_the_last_line_gets_every_answer(world):
+    with world.api() as client, raw(client) as connection:
+        send_head(connection, "?record=false")
+        send_chunk(connection, lines({"x": 1.0, "z": 1.5}) * 5_000)
+        connection.sendall(b"0\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        said = bytearray()
+        while data := connection.recv(1 << 20):
+            said += data
+    assert b"".join(chunks_of(bytes(said))).count(b'{"prediction":{') == 5_000
+
+
 def test_a_client_that_reads_only_after_it_has_sent_all_gets_every_answer(world):
     """More than the sockets and the spool's memory hold: its answers wait in a file."""
     count = 20_000
