@@ -24,6 +24,7 @@ from serve.api.insight.impact import add_impact_routes
 from serve.api.insight.sampler import Sampler
 from serve.api.insight.system import add_system_routes
 from serve.api.labels.routes import add_label_routes
+from serve.api.lean import lean_routes
 from serve.api.lifecycle.models import add_model_routes
 from serve.api.lifecycle.retrains import add_retrain_routes
 from serve.api.live.routes import add_live_routes
@@ -111,13 +112,14 @@ def create_app(
     access = access or Access(ApiSection())
     door = AccessMetrics(exposition.counted, access)
     exposition.add(door.families)
+    lean = lean_routes(app)
     allow_origins(app, access.settings.cors_origins)
     http = HttpMetrics(exposition.counted)
     app.add_middleware(RequestScope, metrics=http)
     add_docs_page(app)
     add_health_routes(app, served, exposition)
     add_status_routes(app, served)
-    add_predict_routes(app, served)
+    add_predict_routes(app, served, lean)
     add_explain_routes(app, served)
     add_produce_routes(app, served)
     add_prediction_routes(app, served)
