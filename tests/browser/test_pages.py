@@ -197,10 +197,10 @@ def test_a_click_in_time_moves_the_distribution(page, visit):
     visit(page, "feature?name=x")
     before = page.locator(".verdict small").inner_text()
     chart = page.locator("section", has_text="Distance over time").locator(".draglayer .nsewdrag")
-    chart.hover(position={"x": 40, "y": 100})
-    page.wait_for_timeout(150)
-    box = chart.bounding_box()
-    page.mouse.click(box["x"] + 4, box["y"] + box["height"] * 0.6)
+    half = {"x": chart.bounding_box()["width"] / 2, "y": 100}
+    chart.hover(position=half)
+    page.locator(".tip:visible").wait_for()
+    chart.click(position=half)
     page.wait_for_function("() => location.search.includes('from=')")
     page.wait_for_function(
         "(before) => document.querySelector('.verdict small').innerText !== before", arg=before

@@ -13,7 +13,7 @@ export function number(value, digits = 3) {
   const size = Math.abs(value);
   if (size >= 1e6 || size < 1e-4) return value.toExponential(2).replace("e+", "e");
   if (size >= 1000) return WHOLE.format(value);
-  return String(Number(value.toPrecision(digits + (size >= 1 ? 0 : -1 + (size >= 0.1 ? 1 : 1)))));
+  return String(Number(value.toPrecision(digits)));
 }
 
 /** Return a large count in few characters. */

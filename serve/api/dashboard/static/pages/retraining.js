@@ -10,9 +10,10 @@ import { runInside, stages, STATES } from "../runs.js";
 import { Source } from "../source.js";
 
 const RUNS = 25;
+const SLOW_MS = 2000;
 
 export function build() {
-  const source = new Source(load, ["run", "status"]);
+  const source = new Source(load, ["run", "status"], SLOW_MS);
   return [outcome(source), h("div", { class: "two wide-left" }, runs(source), versions(source))];
 }
 
