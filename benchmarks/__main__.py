@@ -11,7 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import end_to_end, memory, monitor_in_line
+from benchmarks import (
+    api_speed,
+    end_to_end,
+    kept_predictions,
+    memory,
+    monitor_in_line,
+    serving_staleness,
+)
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -43,6 +50,12 @@ def main() -> int:
         results["end_to_end"] += over_kafka
     results["monitor"] = monitor_in_line.compare(arguments.repeats)
     show("The monitor inside the line", results["monitor"])
+    results["kept_predictions"] = kept_predictions.compare(repeats=arguments.repeats)
+    show("Keeping the newest predictions", results["kept_predictions"])
+    results["staleness"] = serving_staleness.compare()
+    show("Staleness", results["staleness"])
+    results["api"] = api_speed.compare(arguments.repeats)
+    show("POST predict as a share of a bare FastAPI route", results["api"])
     results["memory"] = memory.compare()
     show("Memory against events", results["memory"])
 
@@ -91,12 +104,26 @@ def document(results: dict[str, Any]) -> str:
             "## The monitor inside the line\n",
             (monitor_in_line.__doc__ or "").split("\n", 2)[2],
             markdown(results["monitor"]),
+            "## Keeping the newest predictions\n",
+            (kept_predictions.__doc__ or "").split("\n", 2)[2],
+            markdown(results["kept_predictions"]),
+            "## Staleness\n",
+            (serving_staleness.__doc__ or "").split("\n", 2)[2],
+            markdown(results["staleness"]),
+            *_api(results.get("api")),
             "## Memory against events\n",
             (memory.__doc__ or "").split("\n", 2)[2],
             markdown(results["memory"]),
             notes,
         ]
     )
+
+
+def _api(table: list[dict[str, Any]] | None) -> list[str]:
+    if table is None:
+        return []
+    about = (api_speed.__doc__ or "").split("\n", 2)[2]
+    return ["## Predictions over HTTP\n", about, markdown(table)]
 
 
 if __name__ == "__main__":

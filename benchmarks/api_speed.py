@@ -69,7 +69,7 @@ def compare(repeats: int, seconds: float = 3.0) -> list[dict[str, Any]]:
             with mlserver() as beside:
                 if beside is not None:
                     routes["MLServer"] = beside
-                table = _table(_in_turn(routes, repeats, seconds), routes)
+                table = _table(_in_turn(routes, repeats, seconds))
         table[1] |= _at_half(port, config, table[1]["per_second"] // 2)
     return table
 
@@ -79,14 +79,13 @@ def _in_turn(
 ) -> dict[str, list[dict[str, Any]]]:
     seen: dict[str, list[dict[str, Any]]] = {title: [] for title in routes}
     for _ in range(repeats):
-        for title, (port, path, kind, _) in routes.items():
-            seen[title].append(load(port, path, "--kind", kind, "--seconds", str(seconds)))
+        for title, (port, path, kind, pid) in routes.items():
+            found = load(port, path, "--kind", kind, "--seconds", str(seconds))
+            seen[title].append(found | {"rss": rss_mib(pid)})
     return seen
 
 
-def _table(
-    seen: dict[str, list[dict[str, Any]]], routes: dict[str, tuple[int, str, str, int]]
-) -> list[dict[str, Any]]:
+def _table(seen: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     bare = [found["per_second"] for found in seen["bare FastAPI"]]
     return [
         {
@@ -97,7 +96,7 @@ def _table(
             ),
             "failed": sum(found["failed"] for found in rounds),
             "p99_ms at half load": "",
-            "RSS MiB": rss_mib(routes[title][3]),
+            "RSS MiB after round 1, last": f"{rounds[0]['rss']}, {rounds[-1]['rss']}",
         }
         for title, rounds in seen.items()
     ]
@@ -156,12 +155,12 @@ def _produce(log: Any, count: int) -> None:
 
 @contextmanager
 def mlserver() -> Iterator[tuple[int, str, str, int] | None]:
-    """Run MLServer with the same kind of model, where ``BENCH_MLSERVER`` names its Python."""
-    python = os.environ.get("BENCH_MLSERVER")
-    if python is None:
+    """Run MLServer with the same kind of model, where ``BENCH_MLSERVER`` names its program."""
+    program = os.environ.get("BENCH_MLSERVER")
+    if program is None:
         sys.stderr.write(
-            "no MLServer beside it: set BENCH_MLSERVER to the Python of an environment with "
-            "'pip install mlserver river'\n"
+            "no MLServer beside it: set BENCH_MLSERVER to the program 'mlserver' of an environment "
+            "of its own, made with 'pip install mlserver river'\n"
         )
         yield None
         return
@@ -170,7 +169,7 @@ def mlserver() -> Iterator[tuple[int, str, str, int] | None]:
     port = free_port()
     with tempfile.TemporaryDirectory() as name:
         folder = folder_of(Path(name), port)
-        with running([python, "-m", "mlserver", "start", str(folder)], cwd=folder) as process:
+        with running([program, "start", str(folder)], cwd=folder) as process:
             answers(port, "/v2/health/ready")
             yield port, "/v2/models/bench/infer", "mlserver", process.pid
 

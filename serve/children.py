@@ -8,10 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, NamedTuple, Self
 
 from stream.errors import RiverrunError
 
@@ -38,6 +38,14 @@ class Child:
     reader: threading.Thread
 
 
+class Ended(NamedTuple):
+    """A child that has ended by itself: its process id, its name, and its exit code."""
+
+    pid: int
+    name: str
+    code: int
+
+
 class Children:
     """Commands of riverrun as child processes that never outlive this one.
 
@@ -60,8 +68,28 @@ class Children:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def start(self, name: str, *arguments: str) -> int:
-        """Start ``riverrun <name> <arguments>``; return its process id."""
+    def start(
+        self,
+        name: str,
+        *arguments: str,
+        label: str | None = None,
+        fds: Sequence[int] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> int:
+        """Start ``riverrun <name> <arguments>``; return its process id.
+
+        Parameters
+        ----------
+        name, arguments
+            The command.
+        label
+            What its lines begin with; the command's name by default.
+        fds
+            File descriptors that it inherits under their numbers.
+        env
+            Added to its environment.
+        """
+        label = label or name
         command = [sys.executable, "-P", "-m", "serve.cli", name, *arguments, "--stop-with-parent"]
         process = subprocess.Popen(  # noqa: S603 - our own command, no shell
             command,
@@ -71,16 +99,17 @@ class Children:
             text=True,
             encoding="utf-8",
             errors="replace",
-            env=child_environment(),
+            env=child_environment() | dict(env or {}),
+            pass_fds=fds,
             # Ctrl-C in the terminal reaches this process alone, which then stops the children.
             start_new_session=True,
         )
         assert process.stdout is not None  # noqa: S101
         reader = threading.Thread(
-            target=self._pass_on, args=(name, process.stdout), name=f"{name}-lines", daemon=True
+            target=self._pass_on, args=(label, process.stdout), name=f"{label}-lines", daemon=True
         )
         reader.start()
-        self._children.append(Child(name, process, reader))
+        self._children.append(Child(label, process, reader))
         return process.pid
 
     def check(self) -> None:
@@ -93,6 +122,17 @@ class Children:
         for child in self._children:
             if (code := child.process.poll()) is not None:
                 raise ChildDiedError(child.name, _exit_code(code))
+
+    def ended(self) -> list[Ended]:
+        """Return those that have ended since the last look, and know them no more."""
+        gone = [child for child in self._children if child.process.poll() is not None]
+        self._children = [child for child in self._children if child not in gone]
+        found = []
+        for child in gone:
+            code = _exit_code(child.process.returncode)
+            found.append(Ended(child.process.pid, child.name, code))
+            _let_go(child)
+        return found
 
     def stop(self) -> int:
         """Stop all of them; return the highest of their exit codes. May be called twice.
@@ -114,10 +154,7 @@ class Children:
             self._echo(f"{child.name} did not stop within {GRACE_SECONDS:.0f} s and was killed")
             process.kill()
             code = process.wait()
-        child.reader.join(timeout=1.0)
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
+        _let_go(child)
         # Told to stop before it could listen for that: as clean a stop as any.
         return 0 if code == -signal.SIGTERM else _exit_code(code)
 
@@ -126,6 +163,13 @@ class Children:
             text = line.rstrip()
             # A JSON line names its process itself, and a prefix would make it unreadable.
             self._echo(text if text.startswith("{") else f"{name:<6} | {text}")
+
+
+def _let_go(child: Child) -> None:
+    child.reader.join(timeout=1.0)
+    for pipe in (child.process.stdin, child.process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def _exit_code(code: int) -> int:

@@ -131,7 +131,7 @@ class Worker:
         self._publisher = Publisher(self._sink, self._config, self._silent_until)
         rebuilt = bool(recovered.silent_until)
         seen = None if rebuilt else groups_of(self.line)
-        self._recent = self._store.recent.begin(self._config.predictions.keep, seen)
+        self._recent = self._store.recent.begin(self._config.predictions.keep, seen, now)
         self._people = People(self._store, self._config, self._clock)
         self._supervisor: Supervisor | None = None
         if self._make_supervisor is not None and self.line.lifecycle is not None:

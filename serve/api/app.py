@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
 
 from serve.api.audit.routes import add_audit_routes
 from serve.api.auth.access import Access
@@ -17,6 +16,7 @@ from serve.api.auth.routes import add_session_routes
 from serve.api.dashboard.pages import add_dashboard_routes
 from serve.api.docs_page import add_docs_page
 from serve.api.explain import add_explain_routes
+from serve.api.exposition import Exposition
 from serve.api.health import add_health_routes
 from serve.api.insight.anomaly_series import add_anomaly_series_routes
 from serve.api.insight.history import add_history_routes
@@ -27,7 +27,7 @@ from serve.api.labels.routes import add_label_routes
 from serve.api.lifecycle.models import add_model_routes
 from serve.api.lifecycle.retrains import add_retrain_routes
 from serve.api.live.routes import add_live_routes
-from serve.api.metrics import HttpMetrics, StreamMetrics
+from serve.api.metrics import HttpMetrics
 from serve.api.monitoring.anomalies import add_anomaly_routes
 from serve.api.monitoring.drift import add_drift_routes
 from serve.api.monitoring.drift_feature import add_feature_routes
@@ -44,6 +44,7 @@ from serve.api.recent.predictions import add_prediction_routes
 from serve.api.request_scope import RequestScope
 from serve.api.served_stream import ServedStream, Streams
 from serve.api.status import add_status_routes
+from serve.api.workers.share import Share
 from stream.api_sections import ApiSection
 from stream.storage.identity import libraries
 
@@ -55,6 +56,7 @@ def create_app(
     streams: Sequence[ServedStream],
     *,
     access: Access | None = None,
+    share: Share | None = None,
     drain_seconds: float = DRAIN_SECONDS,
 ) -> FastAPI:
     """Return an application that serves some streams.
@@ -68,10 +70,13 @@ def create_app(
         No two with the same name.
     access
         Who may use them; everybody by default, which is for loopback alone.
+    share
+        What is shared with other processes on the same socket; None where this is the only one.
     drain_seconds
         How long recording may go on when the application stops.
     """
     served = Streams(streams)
+    exposition = Exposition(served, share)
     samplers = {stream.name: Sampler(stream) for stream in served}
 
     @asynccontextmanager
@@ -80,14 +85,17 @@ def create_app(
             await asyncio.to_thread(stream.start)
         for sampler in samplers.values():
             sampler.start()
+        publishing = asyncio.create_task(exposition.publish())
         try:
             yield
         finally:
+            publishing.cancel()
             app.state.close_live()
             await asyncio.gather(*(asyncio.to_thread(one.stop) for one in samplers.values()))
             await asyncio.gather(
                 *(asyncio.to_thread(stream.stop, drain_seconds) for stream in served)
             )
+            exposition.publish_last()
 
     # The default pages load scripts from a CDN.
     app = FastAPI(
@@ -99,38 +107,41 @@ def create_app(
     )
     version = libraries()["riverrun"]
     app.openapi = describe(app, version, [InferRequest])  # type: ignore[method-assign]
-    registry = CollectorRegistry()
-    registry.register(StreamMetrics(served))
     add_problem_handlers(app)
     access = access or Access(ApiSection())
-    door = AccessMetrics(registry, access)
+    door = AccessMetrics(exposition.counted, access)
+    exposition.add(door.families)
     allow_origins(app, access.settings.cors_origins)
-    http = HttpMetrics(registry)
+    http = HttpMetrics(exposition.counted)
     app.add_middleware(RequestScope, metrics=http)
     add_docs_page(app)
-    add_health_routes(app, served, registry)
+    add_health_routes(app, served, exposition)
     add_status_routes(app, served)
     add_predict_routes(app, served)
     add_explain_routes(app, served)
     add_produce_routes(app, served)
     add_prediction_routes(app, served)
-    add_schema_routes(app, served)
-    add_anomaly_routes(app, served)
-    add_drift_routes(app, served)
-    add_drift_report_routes(app, served)
-    add_feature_routes(app, served)
-    add_performance_routes(app, served)
+    _add_monitoring_routes(app, served)
     add_model_routes(app, served)
     add_retrain_routes(app, served)
     app.state.close_live = add_live_routes(app, served)
+    add_label_routes(app, served)
+    add_audit_routes(app, served)
     add_history_routes(app, served, samplers)
     add_system_routes(app, served, samplers, http)
     add_anomaly_series_routes(app, served)
     add_impact_routes(app, served)
     add_dashboard_routes(app, served, access)
     add_open_inference_routes(app, served, version)
-    add_label_routes(app, served)
-    add_audit_routes(app, served)
     add_session_routes(app, access, door)
     guard(app, access, door)
     return app
+
+
+def _add_monitoring_routes(app: FastAPI, served: Streams) -> None:
+    add_schema_routes(app, served)
+    add_anomaly_routes(app, served)
+    add_drift_routes(app, served)
+    add_drift_report_routes(app, served)
+    add_feature_routes(app, served)
+    add_performance_routes(app, served)

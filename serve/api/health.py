@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry, generate_latest
 from starlette.responses import Response
 
+from serve.api.exposition import Exposition
 from serve.api.models import Alive, Ready
 from serve.api.openapi import problems
 from serve.api.problems import Problem, ProblemError, problem_of
@@ -15,7 +15,7 @@ _GREEN = ("ok", "none yet")
 _TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def add_health_routes(app: FastAPI, streams: Streams, registry: CollectorRegistry) -> None:
+def add_health_routes(app: FastAPI, streams: Streams, exposition: Exposition) -> None:
     """Add the routes for orchestrators and for Prometheus."""
 
     @app.get("/healthz", operation_id="healthz", summary="Is the process alive?", tags=["health"])
@@ -46,7 +46,7 @@ def add_health_routes(app: FastAPI, streams: Streams, registry: CollectorRegistr
         responses={200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}},
     )
     async def metrics() -> Response:
-        return Response(generate_latest(registry), media_type=_TEXT_FORMAT)
+        return Response(await exposition.text(), media_type=_TEXT_FORMAT)
 
 
 def not_ready(streams: Streams) -> Problem | None:

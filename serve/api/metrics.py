@@ -173,10 +173,13 @@ class StreamMetrics(Collector):
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
 
-    def collect(self) -> Iterable[Metric]:
-        """Return every family, over all streams."""
+    def of_process(self) -> Iterable[Metric]:
+        """Return the families of this process, over all streams."""
         yield from self._of_this_process()
         yield from self._of_the_model()
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the families that the store tells of, over all streams."""
         yield from self._of_the_worker()
         yield from worker_families(
             {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 import structlog
 
@@ -109,6 +109,7 @@ class ModelHolder:
         self._store_trouble: str | None = None
         self._answered_at = time.monotonic()
         self._stopping = Event()
+        self._polling = Lock()
         self._thread: Thread | None = None
 
     @property
@@ -143,6 +144,10 @@ class ModelHolder:
 
     def poll(self) -> None:
         """Look once for another checkpoint than the one that is served, and load it."""
+        with self._polling:
+            self._poll()
+
+    def _poll(self) -> None:
         try:
             newest = self._store.newest()
             self._note_store(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import resource
 import signal
 import socket
@@ -20,6 +21,7 @@ from serve.api.auth.tls import tls_context
 from serve.api.connection import connection_with
 from serve.api.errors import CannotListenError, PortInUseError
 from serve.api.served_stream import ServedStream
+from serve.api.workers.share import Share
 from serve.compose import Secrets, open_stream_log, open_stream_store, prepare_topics
 from stream.clock import SystemClock
 from stream.config import Config
@@ -40,6 +42,9 @@ def run_api(
     secrets: Secrets,
     ready: Callable[[str], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    *,
+    listener: socket.socket | None = None,
+    share: Share | None = None,
 ) -> None:
     """Serve a stream until SIGTERM or SIGINT, or until ``should_stop``.
 
@@ -55,6 +60,10 @@ def run_api(
     should_stop
         Asked ten times a second; for a caller that runs this beside something else, in another
         thread, where signals do not come.
+    listener
+        A socket that listens already; by default one is opened where the configuration says.
+    share
+        What is shared with other processes on the same socket; None where this is the only one.
 
     Raises
     ------
@@ -65,18 +74,23 @@ def run_api(
     with ExitStack() as opened:
         refuse_open_network(config, secrets.api_keys)
         tls = tls_context(config.api)
-        listener = opened.enter_context(listen(config.api.host, config.api.port))
+        listener = listener or listen(config.api.host, config.api.port)
+        opened.enter_context(listener)
         log = open_stream_log(config, secrets)
         opened.callback(_close, log)
         store = opened.enter_context(closing(open_stream_store(config, secrets)))
         prepare_topics(config, log)
-        access = open_access(config, secrets.api_keys, secrets.signing or store.shared_secret())
+        secret = secrets.signing or store.shared_secret()
+        access = open_access(config, secrets.api_keys, secret, share)
+        config = _sharing_answers(config, share)
         stream = ServedStream(config, log, store, SystemClock())
         # A second SIGINT ends the server without its lifespan; what was served is still recorded.
         opened.callback(stream.stop, DRAIN_SECONDS)
         allow_connections()
+        if share is not None:
+            ready = _also(share.say_ready, ready)
         server = ApiServer(
-            create_app([stream], access=access),
+            create_app([stream], access=access, share=share),
             listener,
             ready,
             should_stop,
@@ -139,7 +153,7 @@ class ApiServer(uvicorn.Server):
         )
         state = getattr(app, "state", None)
         self._end_streams: Callable[[], None] = getattr(state, "close_live", lambda: None)
-        self.url = _url(listener, "http" if tls is None else "https")
+        self.url = url_of(listener, tls is not None)
         self._listener = listener
         self._ready = ready
         self._should_stop = should_stop
@@ -151,6 +165,9 @@ class ApiServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
         await super().startup(sockets=sockets)
+        # What is there now stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
         _log.info("listening", url=self.url)
         if self._ready is not None:
             self._ready(self.url)
@@ -201,6 +218,17 @@ def allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def _also(
+    say_ready: Callable[[], None], ready: Callable[[str], None] | None
+) -> Callable[[str], None]:
+    def both(url: str) -> None:
+        say_ready()
+        if ready is not None:
+            ready(url)
+
+    return both
+
+
 def _close(log: Log) -> None:
     try:
         log.close()
@@ -208,8 +236,18 @@ def _close(log: Log) -> None:
         _log.warning("log_not_closed", reason=str(error))
 
 
-def _url(listener: socket.socket, scheme: str) -> str:
+def _sharing_answers(config: Config, share: Share | None) -> Config:
+    """Let the processes of one machine give the same id the same answer."""
+    if share is None or config.api.remembered_file is not None or not config.api.remembered:
+        return config
+    api = config.api.model_copy(update={"remembered_file": str(share.answers)})
+    return config.model_copy(update={"api": api})
+
+
+def url_of(listener: socket.socket, is_tls: bool) -> str:
+    """Return the base URL that a listening socket answers at."""
     host, port = listener.getsockname()[:2]
+    scheme = "https" if is_tls else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 

@@ -140,7 +140,7 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     check: ["riverrun check", "riverrun check --config flights.toml --create-topics"],
     up: ["riverrun up", "riverrun up --config flights.toml"],
     worker: ["riverrun worker", "riverrun worker --until-caught-up --json"],
-    api: ["riverrun api", "riverrun api --config flights.toml --log-format json"],
+    api: ["riverrun api", "riverrun api --config flights.toml --workers 4"],
     status: ["riverrun status", "riverrun status --json"],
     produce: [
         "riverrun produce flights.csv.gz --rate 500/s",

@@ -134,6 +134,10 @@ class AsyncClient:
         """Return the versions of the model, the newest first."""
         return await self._send(self._calls.show("models", limit=limit, cursor=cursor))
 
+    async def labels_wanted(self, **asked: Any) -> dict[str, Any]:
+        """Return the predictions most worth a person's label; parameters as of the API."""
+        return await self._send(self._calls.show("labels/wanted", **asked))
+
     async def retrain(self, reason: str) -> Asked:
         """Ask for a challenger. Returns at once; see ``wait``."""
         return await self._send(self._calls.ask("retrains", reason))

@@ -88,7 +88,8 @@ def _is_safe(repeat: Repeat, error: ClientError) -> bool:
         return False
     if repeat is Repeat.ALWAYS:
         from_between = error.status == 504 and error.kind == "about:blank"
-        return error.status in _BUSY or from_between
+        # As where a model has not read far enough yet, the server may say when to ask again.
+        return error.status in _BUSY or from_between or error.retry_after is not None
     # A proxy's 502 or 503 says nothing about what became of the request; a problem of ours does.
     return error.status == 429 or (error.status == 503 and error.kind in _NOTHING_DONE)
 

@@ -166,6 +166,10 @@ class Client:
         """Return the versions of the model, the newest first."""
         return self._send(self._calls.show("models", limit=limit, cursor=cursor))
 
+    def labels_wanted(self, **asked: Any) -> dict[str, Any]:
+        """Return the predictions most worth a person's label; parameters as of the API."""
+        return self._send(self._calls.show("labels/wanted", **asked))
+
     def retrain(self, reason: str) -> Asked:
         """Ask for a challenger. Returns at once; see ``wait``."""
         return self._send(self._calls.ask("retrains", reason))

@@ -118,13 +118,12 @@ def _heatmap(found: dict[str, Any]) -> tuple[Any, int]:
     """Return the timeline of ratios, and how many columns are left out."""
     from plotly import graph_objects as go
 
-    by_number = {pane["pane"]: pane for pane in found["panes"]}
-    names, cells, values = grid(found["ratios"], list(by_number))
+    names, ends, values = grid(found["ratios"], len(found["panes"]))
     labels = [plain(name.split("/", 1)[1], _NAME) for name in names]
     rows = _apart(labels)
     chart = go.Figure(
         go.Heatmap(
-            x=[_day(by_number[cell[-1]]["last"]) for cell in cells],
+            x=[_day(found["panes"][end]["last"]) for end in ends],
             y=rows,
             z=[
                 [None if isnan(value) else round(value, 3) for value in row]

@@ -50,13 +50,14 @@ class Past:
         self._losses.reverse()
         self._layouts = drift.layouts((one.row.version, one.row.layout) for one in self.panes)
 
-    def ratios(self) -> dict[str, dict[str, float | None]]:
-        """Return by ``role/name`` of a column, its ratio by the pane's number."""
-        found: dict[str, dict[str, float | None]] = {}
-        for one in self.panes:
+    def ratios(self) -> dict[str, list[float | None]]:
+        """Return by ``role/name`` of a column, its ratio in each pane; None: too few values."""
+        found: dict[str, list[float | None]] = {}
+        for at, one in enumerate(self.panes):
             layout = self._layouts.get(one.row.layout)
             for (role, name), ratio in _by_column(layout, one.row.summary.ratios):
-                found.setdefault(f"{role}/{name}", {})[str(one.row.index)] = ratio
+                row = found.setdefault(f"{role}/{name}", [None] * len(self.panes))
+                row[at] = None if ratio is None else round(ratio, 4)
         return found
 
     def rows(self) -> list[dict[str, Any]]:
@@ -100,26 +101,33 @@ def models(performance: Performance) -> list[str]:
 
 
 def grid(
-    ratios: dict[str, dict[str, float | None]], panes: Sequence[int]
-) -> tuple[list[str], list[list[int]], np.ndarray[Any, np.dtype[np.float64]]]:
-    """Return rows, the panes of each cell, and the largest ratio in it.
+    ratios: dict[str, list[float | None]], panes: int
+) -> tuple[list[str], list[int], np.ndarray[Any, np.dtype[np.float64]]]:
+    """Return rows, the position of each cell's last pane, and the largest ratio in each cell.
 
     The columns that went furthest come first, at most ``FEATURES_SHOWN``; of more panes than
     ``CELLS_WIDE`` several share a cell. NaN: too few values.
+
+    Examples
+    --------
+    >>> grid({"feature/a": [0.2, None], "feature/b": [None, 1.5]}, 2)[0]
+    ['feature/b', 'feature/a']
     """
-    cells = [list(map(int, part)) for part in np.array_split(panes, min(CELLS_WIDE, len(panes)))]
-    largest = {
-        name: max((ratio for ratio in found.values() if ratio is not None), default=-1.0)
-        for name, found in ratios.items()
+    cells = np.array_split(np.arange(panes), min(CELLS_WIDE, panes))
+    table = {
+        name: np.array([np.nan if r is None else r for r in row]) for name, row in ratios.items()
     }
-    names = sorted(ratios, key=lambda name: -largest[name])[:FEATURES_SHOWN]
+    furthest = {
+        name: np.max(row, initial=-1.0, where=~np.isnan(row)) for name, row in table.items()
+    }
+    names = sorted(table, key=lambda name: -furthest[name])[:FEATURES_SHOWN]
     values = np.full((len(names), len(cells)), np.nan)
     for y, name in enumerate(names):
         for x, cell in enumerate(cells):
-            known = [r for pane in cell if (r := ratios[name].get(str(pane))) is not None]
-            if known:
-                values[y, x] = max(known)
-    return names, cells, values
+            known = table[name][cell]
+            values[y, x] = np.max(known, initial=-1.0, where=~np.isnan(known))
+    values[values < 0] = np.nan
+    return names, [int(cell[-1]) for cell in cells], values
 
 
 def _by_column(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Engine, delete, func, insert, select
 
+from stream.errors import CheckpointDamagedError
 from stream.labels import Label
 from stream.learner import Prediction
 from stream.storage.database import reading, writing
@@ -116,7 +118,7 @@ class Precomputed:
         query = select(precomputed.c.number, precomputed.c.data)
         with reading(self._engine) as connection:
             row = connection.execute(query.where(self._mine, precomputed.c.id == key)).one_or_none()
-        return None if row is None else StoredScore(row.number, _decode(row.data))
+        return None if row is None else _stored(row)
 
     def page(self, limit: int, before: int | None = None) -> list[StoredScore]:
         """Return predictions, the newest first.
@@ -134,7 +136,7 @@ class Precomputed:
         query = query.order_by(precomputed.c.number.desc()).limit(limit)
         with reading(self._engine) as connection:
             rows = connection.execute(query).all()
-        return [StoredScore(row.number, _decode(row.data)) for row in rows]
+        return [_stored(row) for row in rows]
 
     def count(self) -> int:
         """Return how many there are."""
@@ -150,3 +152,12 @@ class Precomputed:
             return 0
         gone = delete(precomputed).where(self._mine, precomputed.c.number <= number)
         return connection.execute(gone).rowcount
+
+
+def _stored(row: Any) -> StoredScore:
+    try:
+        return StoredScore(row.number, _decode(row.data))
+    except msgspec.MsgspecError as error:
+        raise CheckpointDamagedError(
+            f"the result number {row.number} of 'riverrun score' is damaged: {error}"
+        ) from None

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Engine, delete, func, insert, select
 
+from stream.errors import CheckpointDamagedError
 from stream.recent import Recent, RecentChunk, RecentWrite, Sighting, joined
-from stream.storage.database import reading
+from stream.storage.database import reading, writing
+from stream.storage.happenings import write_happening
 from stream.storage.tables import belongs_to, predictions, sightings
 from stream.watching.groups import Group
 
@@ -47,8 +49,11 @@ class RecentStore:
         self._predictions = belongs_to(predictions, stream, shard)
         self._sightings = belongs_to(sightings, stream, shard)
 
-    def begin(self, keep: int, seen: Sequence[Group] | None) -> Recent:
+    def begin(self, keep: int, seen: Sequence[Group] | None, now: float) -> Recent:
         """Return what collects from the newest checkpoint on.
+
+        Where something kept is damaged all of it is forgotten, and that is written down: it is for
+        people to look at, and the predictions topic has it too.
 
         Parameters
         ----------
@@ -56,11 +61,19 @@ class RecentStore:
             How many predictions are kept.
         seen
             As for ``Recent``.
+        now
+            Seconds since the epoch.
         """
-        last = self.last()
-        chunks = ((one.at, one.chunk) for one in self.chunks())
-        kept = joined(chunks, last - keep) if keep else {}
-        ids = [known.said.id for known in kept.values()]
+        last, ids = self.last(), list[str]()
+        try:
+            chunks = [(one.at, one.chunk) for one in self.chunks()] if keep else []
+            ids = [known.said.id for known in joined(chunks, last - keep).values()]
+        except CheckpointDamagedError as error:
+            detail = {"message": str(error)}
+            with writing(self._engine) as connection:
+                connection.execute(delete(predictions).where(self._predictions))
+                stream = self._key["stream"]
+                write_happening(connection, stream, "predictions_damaged", detail, now)
         return Recent(keep, last=last, ids=ids, seen=seen)
 
     def write(self, connection: Connection, number: int, new: RecentWrite, now: float) -> None:
@@ -141,4 +154,9 @@ class RecentStore:
 
 
 def _stored(row: Any) -> StoredChunk:
-    return StoredChunk(row.number, row.at, row.last, _decode(row.data))
+    try:
+        return StoredChunk(row.number, row.at, row.last, _decode(row.data))
+    except msgspec.MsgspecError as error:
+        raise CheckpointDamagedError(
+            f"the predictions that came with checkpoint {row.number} are damaged: {error}"
+        ) from None

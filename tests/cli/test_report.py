@@ -65,7 +65,7 @@ def test_the_verdict_names_what_drifts_and_since_when(drifted, invoke):
     assert sum(one["current"] for one in shown["a"]) == pytest.approx(1)
     kinds = {(one["kind"], one["feature"]) for one in found["anomalies"]["groups"]}
     assert ("wrong_type", HOSTILE) in kinds
-    assert found["ratios"]["feature/a"]["15"] > 1 > found["ratios"]["feature/a"]["3"]
+    assert found["ratios"]["feature/a"][15] > 1 > found["ratios"]["feature/a"][3]
     assert found["panes"][15]["mean_loss"]["model"] is not None
 
 

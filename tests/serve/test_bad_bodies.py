@@ -247,6 +247,23 @@ bodies = st.binary(max_size=200) | st.builds(
 )
 
 
+INFER = "/v2/models/flights/infer"
+datatypes = st.sampled_from(["BOOL", "INT8", "UINT64", "INT64", "FP32", "FP64", "BYTES", "X"])
+tensors = st.fixed_dictionaries(
+    {
+        "name": names,
+        "shape": st.lists(st.integers(-1, 3), max_size=3),
+        "datatype": datatypes,
+        "data": st.lists(values, max_size=3),
+    }
+)
+infers = st.builds(
+    lambda inputs, more: json.dumps({"inputs": inputs} | more).encode("utf-8", "surrogatepass"),
+    st.lists(tensors, max_size=3),
+    st.fixed_dictionaries({}, optional={"id": values, "parameters": values, "outputs": values}),
+)
+
+
 @pytest.fixture
 def clients(make_world, wait):
     """Two streams: any features, and declared ones with types; both with a model that answers."""
@@ -259,7 +276,7 @@ def clients(make_world, wait):
         for world in (any_features, declared):
             world.learn()
         for client in (one, two):
-            wait(lambda client=client: client.get("/readyz").status_code == 200)
+            wait(lambda client=client: client.get("/v2/models/flights/ready").status_code == 200)
         yield [(any_features, one), (declared, two)]
 
 
@@ -268,13 +285,29 @@ def clients(make_world, wait):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(body=bodies, path=st.sampled_from(POSTS))
+@given(body=bodies | infers, path=st.sampled_from([*POSTS, f"{BASE}/explain", INFER]))
 def test_no_body_is_ever_a_5xx(clients, body, path):
     for _world, client in clients:
         answer = client.post(path, content=body)
         assert answer.status_code < 500, answer.text
         if answer.status_code >= 400:
-            assert answer.headers["content-type"] == "application/problem+json"
+            kind = "application/json" if path == INFER else "application/problem+json"
+            assert answer.headers["content-type"] == kind
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(lines=st.lists(bodies, max_size=5))
+def test_no_lines_break_a_stream(clients, lines):
+    for _world, client in clients:
+        headers = {"content-type": "application/x-ndjson"}
+        answer = client.post(f"{BASE}/predict/batch", content=b"\n".join(lines), headers=headers)
+        assert answer.status_code == 200
+        wanted = [line for line in b"\n".join(lines).split(b"\n") if line and not line.isspace()]
+        assert len(answer.content.splitlines()) == len(wanted)
 
 
 def test_the_worker_takes_whatever_the_api_let_through(clients):

@@ -122,6 +122,15 @@ def test_each_checkpoint_comes_as_it_is_made_and_ids_never_fall(watched, wait):
     assert [one["number"] for one in predictions] == list(range(176, 196))
 
 
+def test_a_stream_that_has_learned_nothing_tells_its_status_too(make_world, wait):
+    world = make_world()
+    with world.api() as client, viewer(client.base_url) as seen:
+        wait(lambda: len(seen) == 1)
+        world.learn(1)
+        wait(lambda: seen.of("prediction"))
+    assert (seen[0][1], seen[0][2]["checkpoint"], seen[0][2]["lag"]) == ("0.4.0", None, None)
+
+
 def test_a_run_is_told(watched, wait):
     with watched.api() as client, viewer(client.base_url, types="run") as seen:
         body = {"reason": "a test"}
@@ -199,9 +208,10 @@ def test_who_does_not_keep_up_is_told_to_reload_and_holds_nobody_up(world, wait,
         slow.connect((client.base_url.host, client.base_url.port))
         slow.sendall(f"GET {LIVE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         with viewer(client.base_url) as seen:
-            for number in range(2, 6):
+            for _ in range(4):
                 world.learn(1)
-                wait(lambda number=number: any(i == f"{number}.4.0" for i in seen.ids))
+                place = f"{world.store.newest().number}.4.0"
+                wait(lambda place=place: place in seen.ids)
         slow.settimeout(5)
         text = b""
         while b'{"reason":"slow"}' not in text[-300_000:]:

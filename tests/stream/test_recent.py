@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
+from stream.errors import CheckpointDamagedError
 from stream.recent import MAX_VALUE_BYTES, Recent, groups_of, joined
 from stream.records import Record
 from stream.snapshot import take_snapshot
@@ -138,6 +139,22 @@ def test_anomalies_are_told_once_with_the_checkpoint_that_saw_them(url):
     ((_, _, seen),) = bench.store.recent.sightings(number + 1, 10)
     assert [one.count for one in seen if one.kind == "wrong_type"] == [1]
     assert sum(group.count for group in groups_of(line) if group.kind == "wrong_type") == 3
+
+
+def test_damaged_predictions_are_said_and_do_not_stop_the_worker(url):
+    bench = Bench(url)
+    bench.produce(new_records("s.events", [event(1, True)]))
+    bench.run()
+    engine = open_database(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE predictions SET data = :data"), {"data": b"\xc1"})
+    engine.dispose()
+    with pytest.raises(CheckpointDamagedError, match="checkpoint 1 are damaged"):
+        known(bench.store)
+    bench.produce(new_records("s.events", [event(2, True)]))
+    assert bench.run().line.counts.learned == 2
+    assert said(bench.store) == [(2, "e2", True)]
+    assert bench.store.happenings()[0]["kind"] == "predictions_damaged"
 
 
 def test_the_status_tells_the_lag(store_url):

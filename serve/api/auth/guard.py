@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -28,6 +32,7 @@ class AccessMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry, access: Access) -> None:
+        self._keys = access.keys
         # reason: missing, unknown, expired, scheme, session, token, role, cross_origin, issuer,
         # rate, failures. Alert on unknown and token: somebody tries.
         self._refused = Counter(
@@ -36,18 +41,20 @@ class AccessMetrics:
             ["reason"],
             registry=registry,
         )
-        keys = access.keys
-        if keys is not None:
-            # 0: the file cannot be read as it is now, and the keys before it go on.
-            Gauge(
-                "riverrun_keys_current",
-                "Whether the file of keys could be read",
-                registry=registry,
-            ).set_function(lambda: keys.trouble is None)
 
     def refused(self, refusal: Refusal) -> None:
         """Count a refusal."""
         self._refused.labels(refusal.reason).inc()
+
+    def families(self) -> Iterator[Metric]:
+        """Return what is known of the keys; nothing where there are none."""
+        if self._keys is not None:
+            # 0: the file cannot be read as it is now, and the keys before it go on.
+            yield GaugeMetricFamily(
+                "riverrun_keys_current",
+                "Whether the file of keys could be read",
+                float(self._keys.trouble is None),
+            )
 
 
 def guard(app: FastAPI, access: Access, metrics: AccessMetrics) -> None:

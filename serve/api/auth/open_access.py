@@ -11,10 +11,12 @@ from pathlib import Path
 from serve.api.auth.access import Access
 from serve.api.auth.key_watch import KeyWatch
 from serve.api.auth.keys import StoredKey, hash_of
-from serve.api.auth.limits import Limit
+from serve.api.auth.limits import Limit, Times
 from serve.api.auth.oidc import Oidc
 from serve.api.auth.roles import role_named
 from serve.api.auth.session import Sessions
+from serve.api.workers.share import Share
+from serve.api.workers.shared_times import SharedTimes
 from stream.config import Config
 from stream.errors import ConfigError, Problem, RiverrunError
 
@@ -36,7 +38,12 @@ class OpenToNetworkError(RiverrunError):
         )
 
 
-def open_access(config: Config, fixed: Mapping[str, str], session_secret: bytes) -> Access:
+def open_access(
+    config: Config,
+    fixed: Mapping[str, str],
+    session_secret: bytes,
+    share: Share | None = None,
+) -> Access:
     """Return who may use the API of a configuration.
 
     Parameters
@@ -47,6 +54,8 @@ def open_access(config: Config, fixed: Mapping[str, str], session_secret: bytes)
         Keys of the environment, by role.
     session_secret
         Shared by all API processes of the stream.
+    share
+        Of the processes of this machine, whose limits are then one; None for this one alone.
 
     Raises
     ------
@@ -62,8 +71,13 @@ def open_access(config: Config, fixed: Mapping[str, str], session_secret: bytes)
     if keys is not None or tokens is not None:
         issuer = f"{oidc.issuer} {oidc.audience}"
         sessions = Sessions(session_secret, api.session / 1000, issuer)
-    rate = Limit(api.rate, api.at_once) if api.rate else None
-    return Access(api, keys, tokens, sessions, rate)
+    rate = Limit(api.rate, api.at_once, _times(share, "rate")) if api.rate else None
+    failures = Limit(api.failures / 60, api.failures, _times(share, "failures"))
+    return Access(api, keys, tokens, sessions, rate, failures)
+
+
+def _times(share: Share | None, name: str) -> Times | None:
+    return None if share is None else SharedTimes(share.limits(name))
 
 
 def fixed_keys(fixed: Mapping[str, str]) -> list[StoredKey]:

@@ -93,6 +93,13 @@ def test_an_event_with_an_id_is_sent_again(failed):
     assert len({bytes(request.content) for request in script.requests}) == 1
 
 
+def test_a_server_that_says_when_to_ask_again_is_asked_again():
+    script = Script(problem(409, "offset_not_reached", **{"Retry-After": "0"}))
+    with client_of(script) as client:
+        client.predict({"x": 1.0}, record=False, min_offset=7)
+    assert len(script.requests) == 2
+
+
 @pytest.mark.parametrize("options", [{"id_field": None}, {}])
 def test_an_event_without_a_known_id_is_only_sent_again_where_nothing_was_done(options):
     event = EVENT if options else {"x": 1.0}

@@ -1,0 +1,1 @@
+"""Several API processes on one machine: one socket, one supervisor, metrics and limits shared."""

@@ -1,0 +1,48 @@
+"""The demo's clock: it goes slower while a challenger has something to learn, and only then."""
+
+import pytest
+
+from serve.demo.pace import SLOW, Pace
+from stream.storage.store import Store
+
+TRAINING = {"retrain": {"run": {"number": 1, "phase": "training", "version": "v2"}}}
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(f"sqlite:///{tmp_path}/store.db", "s")
+    store.claim("worker", 0.0)
+    yield store
+    store.close()
+
+
+def slowed(store, status):
+    pace = Pace(store, now=0.0)
+    pace.look(status)
+    return pace.tick(10.0) / 10.0, pace.slowed
+
+
+def test_a_run_that_trains_slows_the_flights(store):
+    assert slowed(store, TRAINING) == (pytest.approx(SLOW), "v2")
+    store.runs.begin_training(1, 1, 0.0)
+    store.runs.tell_training(1, 1, "running", {"left": 5_000}, 1.0)
+    assert slowed(store, TRAINING) == (pytest.approx(SLOW), "v2")
+
+
+def test_one_that_waits_for_labelled_flights_does_not(store):
+    store.runs.begin_training(1, 1, 0.0)
+    store.runs.tell_training(1, 1, "running", {"left": 0}, 1.0)
+    assert slowed(store, TRAINING) == (1.0, None)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        None,
+        {"retrain": None},
+        {"retrain": {"run": None}},
+        {"retrain": {"run": {"number": 1, "phase": "shadow", "version": "v2"}}},
+    ],
+)
+def test_without_a_training_the_pace_is_kept(store, status):
+    assert slowed(store, status) == (1.0, None)

@@ -1,0 +1,37 @@
+"""The commands of docs/reports.md do what it says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import here, invoke  # noqa: F401
+from tests.cli.watched import rows, write_stream
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reports.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def stream(here, invoke, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("RIVERRUN_RETRAIN__ENABLED", "false")
+    write_stream(here)
+    assert invoke("produce", "-", stdin=rows(0, 4_000)).exit_code == 0
+    assert invoke("worker", "--until-caught-up").exit_code == 0
+
+
+def test_every_command_leaves_with_the_code_behind_it(stream, invoke):  # noqa: F811
+    (block,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    lines = [line.split("#") for line in block.strip().splitlines()]
+    assert len(lines) == 4
+    for command, code in lines:
+        result = invoke(*shlex.split(command)[1:])
+        assert result.exit_code == int(code), (command, result.stderr)
+
+
+def test_every_section_of_the_page_is_explained():
+    template = (Path(__file__).parents[2] / "serve" / "report" / "page.html").read_text()
+    for title in re.findall(r'<h2 id="\w+">([^<]+)</h2>', template):
+        assert f"| {title.removesuffix(' of the schema')} |" in PAGE, title

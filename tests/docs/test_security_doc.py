@@ -1,0 +1,62 @@
+"""The commands of docs/security.md leave with the codes that stand behind them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from serve.api.auth.roles import Role
+from serve.cli.app import app
+from stream.load_config import build_config
+
+PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.rpartition("#")
+    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    for line in block.strip().splitlines()
+]
+STREAM = """
+[stream]
+name = "s"
+[event]
+label = "y"
+[model]
+task = "binary"
+pipeline = "linear_model.LogisticRegression()"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
+
+
+def blocks() -> list[str]:
+    return re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_commands_do_what_stands_behind_them(folder):
+    keys = next(block for block in blocks() if "keys_file" in block)
+    (folder / "riverrun.toml").write_text(STREAM + keys)
+    assert COMMANDS
+    for command, _, code in COMMANDS:
+        result = CliRunner().invoke(app, shlex.split(command)[1:])
+        assert result.exit_code == int(code), (command, result.output)
+
+
+def test_every_table_of_the_page_is_a_configuration():
+    import tomllib
+
+    for block in blocks():
+        build_config(tomllib.loads(STREAM) | tomllib.loads(block), "docs/security.md")
+
+
+def test_the_page_names_every_role():
+    for role in Role:
+        assert f"| `{role.label}` |" in PAGE
