@@ -128,3 +128,10 @@ def test_whoever_signs_out_is_out(page, doored):
     page.wait_for_url("**/ui/sign-in?*")
     page.goto(f"{doored.site.url}/ui/flights/drift")
     page.wait_for_url("**/ui/sign-in?*")
+
+
+def test_a_session_that_ends_leads_back_to_the_sign_in(page, doored):
+    sign_in(page, doored, Role.VIEWER, "/ui/flights/overview")
+    page.context.clear_cookies()
+    answered(doored)  # a live event: the page asks for what is new, and is nobody
+    page.wait_for_url("**/ui/sign-in?to=*overview")
