@@ -197,10 +197,17 @@ def test_a_click_in_time_moves_the_distribution(page, visit):
     visit(page, "feature?name=x")
     before = page.locator(".verdict small").inner_text()
     chart = page.locator("section", has_text="Distance over time").locator(".draglayer .nsewdrag")
-    half = {"x": chart.bounding_box()["width"] / 2, "y": 100}
-    chart.hover(position=half)
-    page.locator(".tip:visible").wait_for()
-    chart.click(position=half)
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + 100
+    tip = page.locator("section", has_text="Distance over time").locator(".tip")
+    for step in range(50):  # a hand moves more than once, too
+        page.mouse.move(x + step % 3, y)
+        page.wait_for_timeout(100)
+        if tip.is_visible():
+            break
+    assert "Window" in tip.inner_text()
+    page.mouse.click(x, y)
     page.wait_for_function("() => location.search.includes('from=')")
     page.wait_for_function(
         "(before) => document.querySelector('.verdict small').innerText !== before", arg=before
