@@ -149,6 +149,8 @@ def service() -> dict[str, Any]:
         series("Recorded, shed, lost", "Served events by what became of their record, per second.", "ops", *((f"sum by (stream) (rate(riverrun_inference_log_{what}_total{{{_S}}}{_RATE}))", what) for what in ("appended", "shed", "lost")), min=0),
         series("Dead letters by reason", "Stage and kind, per second.", "ops", (f"max by (reason) (rate(riverrun_dead_letters_by_reason_total{{{_S}}}{_RATE}))", "{{reason}}"), min=0),
         series("Alerts and the mirror", "What the worker tells receivers: sent, failed tries, dropped, waiting.", "none", (f"max by (receiver, outcome) (riverrun_deliveries_total{{{_S}}})", "{{receiver}} {{outcome}}"), (f"max by (receiver) (riverrun_deliveries_waiting{{{_S}}})", "{{receiver}} waiting"), min=0),
+        series("Refused requests", "For who made them, by reason, per second; see docs/security.md.", "reqps", (f"sum by (reason) (rate(riverrun_refused_total{{{api}}}{_RATE}))", "{{reason}}"), min=0),
+        series("Refused and flagged events", "Asked events that the schema calls an error, and predictions whose answer has flags, per second.", "ops", (f"sum by (stream) (rate(riverrun_refused_events_total{{{_S}}}{_RATE}))", "refused"), (f"sum by (stream) (rate(riverrun_flagged_predictions_total{{{_S}}}{_RATE}))", "flagged"), min=0),
         series("Memory", "Resident, of APIs and worker.", "bytes", (f"process_resident_memory_bytes{{{api}}}", "API {{instance}}"), (f"max by (stream) (riverrun_worker_memory_bytes{{{_S}}})", "worker"), min=0),
         series("Processor of the APIs", "Share of one core.", "percentunit", (f"rate(process_cpu_seconds_total{{{api}}}{_RATE})", "{{instance}}"), min=0),
     ]  # fmt: skip

@@ -116,7 +116,7 @@ def _write_down(stream: ServedStream, actor: Actor, given: dict[str, object]) ->
 
 
 def _some(accepted: Accepted) -> list[str]:
-    return [place.id for place in accepted.accepted[:_MAX_IDS]]
+    return [str(place.id) for place in accepted.accepted[:_MAX_IDS]]
 
 
 def _check(

@@ -7,10 +7,10 @@ from typing import Any
 
 from stream.storage.store import Store
 
-SLOW = 0.1
+SLOW = 0.05
 """Share of its pace at which the replay goes on while a challenger is trained."""
 
-_ENOUGH_LEFT = 200
+_FEW = 200
 
 
 class Pace:
@@ -24,6 +24,8 @@ class Pace:
     ----------
     store
         Says how far a training is.
+    min_events
+        Labelled events that a training needs (retrain.min_events).
     now
         Seconds on a monotonic clock.
 
@@ -35,10 +37,11 @@ class Pace:
         The version that the replay is slowed down for, or None.
     """
 
-    def __init__(self, store: Store, now: float) -> None:
+    def __init__(self, store: Store, min_events: int, now: float) -> None:
         self.played = 0.0
         self.slowed: str | None = None
         self._store = store
+        self._min_events = min_events
         self._now = now
 
     def tick(self, now: float) -> float:
@@ -60,5 +63,11 @@ class Pace:
             return
         training = self._store.runs.training(run["number"])
         progress = {} if training is None else training.progress
-        if training is None or training.state == "done" or progress.get("left", 1) > _ENOUGH_LEFT:
+        is_waiting = (
+            training is not None
+            and training.state == "running"
+            and progress.get("learned", self._min_events) < self._min_events
+            and progress.get("left", _FEW) < _FEW
+        )
+        if not is_waiting:
             self.slowed = run["version"]

@@ -139,7 +139,7 @@ def _play(
     asked: Callable[[], bool],
 ) -> None:
     looked, news = 0.0, News(store)
-    pace = Pace(store, time.monotonic())
+    pace = Pace(store, config.retrain.min_events, time.monotonic())
     ends: dict[str, int] | None = None
     is_up = not options.api
     while not asked():

@@ -81,7 +81,8 @@ def path_of(tree: HoeffdingTree, features: dict[Any, Any], target: Target) -> Pa
         below = _mean(child, target)
         if below is None:
             continue  # nothing was seen there: the value above goes on
-        steps[node.feature] = steps.get(node.feature, 0.0) + below - value
+        feature: Any = node.feature  # type: ignore[attr-defined]
+        steps[feature] = steps.get(feature, 0.0) + below - value
         value = below
     return Path(base, steps, _said(tree, features, target))
 
@@ -137,7 +138,7 @@ def _weighted(last: Any, made: dict[Any, Any]) -> list[tuple[float, HoeffdingTre
         return [(1.0 / len(members), member) for member in members]
     votes = _of_classifiers(last, len(members))
     counted = [
-        vote * sum(member.predict_proba_one(made).values())  # type: ignore[attr-defined]
+        vote * sum(member.predict_proba_one(made).values())
         for vote, member in zip(votes, members, strict=True)
     ]
     if not sum(counted):

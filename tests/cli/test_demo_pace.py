@@ -17,7 +17,7 @@ def store(tmp_path):
 
 
 def slowed(store, status):
-    pace = Pace(store, now=0.0)
+    pace = Pace(store, 3_000, now=0.0)
     pace.look(status)
     return pace.tick(10.0) / 10.0, pace.slowed
 
@@ -25,14 +25,22 @@ def slowed(store, status):
 def test_a_run_that_trains_slows_the_flights(store):
     assert slowed(store, TRAINING) == (pytest.approx(SLOW), "v2")
     store.runs.begin_training(1, 1, 0.0)
-    store.runs.tell_training(1, 1, "running", {"left": 5_000}, 1.0)
+    store.runs.tell_training(1, 1, "running", {"left": 5_000, "learned": 10}, 1.0)
     assert slowed(store, TRAINING) == (pytest.approx(SLOW), "v2")
 
 
 def test_one_that_waits_for_labelled_flights_does_not(store):
     store.runs.begin_training(1, 1, 0.0)
-    store.runs.tell_training(1, 1, "running", {"left": 0}, 1.0)
+    store.runs.tell_training(1, 1, "running", {"left": 0, "learned": 2_000}, 1.0)
     assert slowed(store, TRAINING) == (1.0, None)
+
+
+def test_one_that_has_enough_and_only_catches_up_does(store):
+    store.runs.begin_training(1, 1, 0.0)
+    store.runs.tell_training(1, 1, "running", {"left": 50, "learned": 3_100}, 1.0)
+    assert slowed(store, TRAINING) == (pytest.approx(SLOW), "v2")
+    store.runs.tell_training(1, 1, "done", {"events": 3_200, "learned": 3_100}, 2.0)
+    assert slowed(store, TRAINING) == (pytest.approx(SLOW), "v2")
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_rules_fire_and_do_not_fire(program):
 
 def test_every_alert_has_a_test_in_which_it_fires():
     text = (DEPLOY / "prometheus" / "tests" / "alerts_test.yml").read_text()
-    fired = set(re.findall(r'alertname="(\w+)", ?(?:stream|job|alertstate)', text))
+    fired = set(re.findall(r'alertname="(\w+)", ?(?:stream|job|instance|alertstate)', text))
     fired |= set(re.findall(r"alertname: (\w+)\n\s+exp_alerts", text))
     fired |= set(re.findall(r'alertname="(\w+)"}\', value', text))
     assert set(alerts()) <= fired

@@ -19,6 +19,11 @@ from serve.api.auth.refusal import Refusal, too_many, too_weak
 from serve.api.auth.roles import OPEN, ROLE_OF, Role
 from serve.api.problems import problem_response
 
+_REASONS = (
+    "missing", "unknown", "expired", "scheme", "session", "token", "role", "cross_origin", "issuer",
+    "rate", "failures",
+)  # fmt: skip
+
 
 class AccessMetrics:
     """What is counted at the door.
@@ -33,14 +38,15 @@ class AccessMetrics:
 
     def __init__(self, registry: CollectorRegistry, access: Access) -> None:
         self._keys = access.keys
-        # reason: missing, unknown, expired, scheme, session, token, role, cross_origin, issuer,
-        # rate, failures. Alert on unknown and token: somebody tries.
+        # Alert on unknown and token: somebody tries.
         self._refused = Counter(
             "riverrun_refused_total",
             "Requests refused for who made them, or how often",
             ["reason"],
             registry=registry,
         )
+        for reason in _REASONS:  # with 0 from the start, so that a first one is seen as one
+            self._refused.labels(reason)
 
     def refused(self, refusal: Refusal) -> None:
         """Count a refusal."""

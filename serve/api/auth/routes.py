@@ -53,9 +53,8 @@ def add_session_routes(app: FastAPI, access: Access, metrics: AccessMetrics) -> 
         if access.is_open or sessions is None:
             return JSONResponse(_shown(caller_of(request)).model_dump(mode="json"))
         foreign = access.refuse_foreign_page(request.scope)
-        found = foreign or access.by_key(request.scope, key)
-        if isinstance(found, str):
-            found = await access.by_token(request.scope, found)
+        known = foreign or access.by_key(request.scope, key)
+        found = await access.by_token(request.scope, known) if isinstance(known, str) else known
         if isinstance(found, Refusal):
             raise _ended(found, metrics)
         caller, row = (found.caller, found) if isinstance(found, StoredKey) else (found, None)

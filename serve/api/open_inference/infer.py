@@ -84,7 +84,7 @@ async def infer(stream: ServedStream, request: Request, version: str | None) -> 
 def serve_version(stream: ServedStream, live: LiveModel, version: str | None) -> None:
     """End the request where another version is asked for than the one that answers."""
     if version not in (None, live.version):
-        detail = f"{stream.name!r} is answered by version {live.version!r}, not {version[:100]!r}"  # type: ignore[index]
+        detail = f"{stream.name!r} is answered by version {live.version!r}, not {version[:100]!r}"
         raise ProblemError(problem_of(404, "unknown_version", detail, known=[live.version]))
 
 

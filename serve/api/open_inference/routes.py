@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,7 +28,7 @@ from serve.api.problems import ProblemError
 from serve.api.served_stream import ServedStream, Streams
 from stream.sections import EventSection
 
-_TAGS = ["open inference"]
+_TAGS: list[str | Enum] = ["open inference"]
 _MODEL = "/v2/models/{stream}"
 _VERSION = _MODEL + "/versions/{version}"
 _BY_SCHEMA: dict[str, Datatype] = {
@@ -45,7 +47,7 @@ def add_open_inference_routes(app: FastAPI, streams: Streams, version: str) -> N
         responses=failures(),
     )
     async def server() -> ServerMetadata:
-        return ServerMetadata(version=version)  # type: ignore[call-arg]
+        return ServerMetadata(version=version)
 
     @app.get("/v2/health/live", operation_id="v2_live", summary="Is it alive?", tags=_TAGS)
     async def live() -> ServerLive:
@@ -143,7 +145,7 @@ def _metadata(stream: ServedStream, version: str | None) -> ModelMetadata:
         outputs=[
             TensorMetadata(
                 name=name,
-                datatype=kind,  # type: ignore[arg-type]
+                datatype=kind,
                 shape=[-1, -1] if name == "probabilities" else [-1],
             )
             for name, kind in OUTPUTS[stream.config.model.task]

@@ -142,7 +142,8 @@ def _from_bytes(tensor: Tensor, data: bytes, count: int) -> list[Any]:
 
 
 def _texts(name: str, data: bytes, count: int) -> list[Any]:
-    texts, rest = [], data
+    texts: list[Any] = []
+    rest = data
     while rest:
         length = int.from_bytes(rest[:_LENGTH_BYTES], "little")
         text, rest = rest[_LENGTH_BYTES : _LENGTH_BYTES + length], rest[_LENGTH_BYTES + length :]

@@ -8,6 +8,7 @@ dies; of gauges only those of the living count.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from prometheus_client import Counter, Gauge, ProcessCollector
@@ -102,7 +103,7 @@ class _All(Collector):
         """Return the usual metrics of each process, by its slot."""
         families: dict[str, Metric] = {}
         for slot, pid in sorted(self._share.processes().items()):
-            found = ProcessCollector(pid=lambda pid=pid: pid, registry=None)
+            found = ProcessCollector(pid=partial(int, pid), registry=None)
             for family in found.collect():
                 known = families.setdefault(
                     family.name, Metric(family.name, family.documentation, family.type)
