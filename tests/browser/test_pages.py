@@ -118,6 +118,16 @@ def test_without_a_closed_window_nothing_is_said_of_drift(page, visit, complaint
     assert complaints == []
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_monitor_that_is_switched_off_is_no_trouble(page, visit, complaints, name):
+    visit(page, name, "off")
+    told = page.locator("main").inner_text()
+    assert not page.locator(".trouble").count()
+    if name in ("drift", "feature", "schema", "performance"):
+        assert "monitor.enabled = true" in told
+    assert all("404" in one for one in complaints), complaints
+
+
 def test_a_hostile_name_is_shown_as_it_is(page, visit, complaints):
     for wanted in (HOSTILE, HOSTILE_TEXT):
         visit(page, "drift")
