@@ -94,8 +94,8 @@ class RouteTimes:
 
         Examples
         --------
-        >>> RouteTimes(1.0, 10, [(0.1, 5), (0.5, 10), (float("inf"), 10)]).quantile(0.75)
-        0.3
+        >>> RouteTimes(1.0, 10, [(0.25, 5), (0.5, 10), (float("inf"), 10)]).quantile(0.5)
+        0.25
         """
         wanted, low, before = share * self.count, 0.0, 0.0
         for limit, count in self.buckets:

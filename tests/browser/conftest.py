@@ -18,6 +18,7 @@ from tests.browser.worlds import (
     empty_world,
     lived_world,
     long_world,
+    off_world,
     wide_world,
     young_world,
 )
@@ -72,7 +73,8 @@ def lived(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def site(lived: Lived, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Return a server of many streams."""
     makers: dict[str, Callable[[Path], Any]] = {
-        "empty": empty_world, "young": young_world, "wide": wide_world, "long": long_world,
+        "empty": empty_world, "young": young_world, "off": off_world, "wide": wide_world,
+        "long": long_world,
     }  # fmt: skip
     others = [make(tmp_path_factory.mktemp(name)) for name, make in makers.items()]
     served = Site([lived, *others])

@@ -104,8 +104,10 @@ def test_an_operator_promotes_and_rolls_back(page, doored):
     ask(page, "Roll back", "it was worse")
     page.wait_for_function("() => !document.querySelector('dialog')")
     answered(doored)
-    page.wait_for_function(VERDICT, arg="v1 serves")
-    assert "rolled_back" in {one["state"] for one in doored.world.store.runs.changes(None)}
+    page.locator(".toast.ok", has_text="v1 serves").wait_for()
+    newest = doored.world.store.newest()
+    assert newest is not None
+    assert newest.version == "v1"
 
 
 def test_without_a_reason_nothing_is_sent(page, doored):
@@ -126,3 +128,10 @@ def test_whoever_signs_out_is_out(page, doored):
     page.wait_for_url("**/ui/sign-in?*")
     page.goto(f"{doored.site.url}/ui/flights/drift")
     page.wait_for_url("**/ui/sign-in?*")
+
+
+def test_a_session_that_ends_leads_back_to_the_sign_in(page, doored):
+    sign_in(page, doored, Role.VIEWER, "/ui/flights/overview")
+    page.context.clear_cookies()
+    answered(doored)  # a live event: the page asks for what is new, and is nobody
+    page.wait_for_url("**/ui/sign-in?to=*overview")

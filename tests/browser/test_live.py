@@ -100,22 +100,23 @@ def test_pages_say_that_they_are_disconnected_and_come_back_by_themselves(new_co
 
 
 def test_what_was_known_stays_marked_stale_and_can_be_asked_for_again(page, visit, lived):
-    visit(page, "drift")
+    visit(page, "overview")
     live(page)
-    rows = page.locator(".ytick").count()
-    damage(lived, "ALTER TABLE panes RENAME TO panes_away")
+    shown = page.locator("section", has_text="Latest happenings")
+    rows = shown.locator("li").count()
+    damage(lived, "ALTER TABLE happenings RENAME TO happenings_away")
     try:
-        page.locator(".trouble").first.wait_for(timeout=15_000)
-        told = page.locator(".trouble").first.inner_text()
+        shown.locator(".trouble").wait_for(timeout=15_000)
+        told = shown.locator(".trouble").inner_text()
         assert "Request" in told
         assert "Try again" in told
-        assert page.locator(".ytick").count() == rows > 0
-        assert page.locator(".stale-mark:visible").count() > 0
+        assert shown.locator("li").count() == rows > 0
+        assert shown.locator(".stale-mark").is_visible()
     finally:
-        damage(lived, "ALTER TABLE panes_away RENAME TO panes")
-    page.locator(".trouble button").first.click()
+        damage(lived, "ALTER TABLE happenings_away RENAME TO happenings")
+    shown.get_by_role("button", name="Try again").click()
     page.wait_for_function("() => !document.querySelector('.trouble')")
-    assert page.locator(".stale-mark:visible").count() == 0
+    assert not shown.locator(".stale-mark").is_visible()
 
 
 def test_a_page_that_cannot_load_anything_says_which_request_failed(page, visit, complaints):

@@ -118,6 +118,16 @@ def test_without_a_closed_window_nothing_is_said_of_drift(page, visit, complaint
     assert complaints == []
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_monitor_that_is_switched_off_is_no_trouble(page, visit, complaints, name):
+    visit(page, name, "off")
+    told = page.locator("main").inner_text()
+    assert not page.locator(".trouble").count()
+    if name in ("drift", "feature", "schema", "performance"):
+        assert "monitor.enabled = true" in told
+    assert all("404" in one for one in complaints), complaints
+
+
 def test_a_hostile_name_is_shown_as_it_is(page, visit, complaints):
     for wanted in (HOSTILE, HOSTILE_TEXT):
         visit(page, "drift")
@@ -197,10 +207,17 @@ def test_a_click_in_time_moves_the_distribution(page, visit):
     visit(page, "feature?name=x")
     before = page.locator(".verdict small").inner_text()
     chart = page.locator("section", has_text="Distance over time").locator(".draglayer .nsewdrag")
-    chart.hover(position={"x": 40, "y": 100})
-    page.wait_for_timeout(150)
+    chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
-    page.mouse.click(box["x"] + 4, box["y"] + box["height"] * 0.6)
+    x, y = box["x"] + box["width"] / 2, box["y"] + 100
+    tip = page.locator("section", has_text="Distance over time").locator(".tip")
+    for step in range(50):  # a hand moves more than once, too
+        page.mouse.move(x + step % 3, y)
+        page.wait_for_timeout(100)
+        if tip.is_visible():
+            break
+    assert "Window" in tip.inner_text()
+    page.mouse.click(x, y)
     page.wait_for_function("() => location.search.includes('from=')")
     page.wait_for_function(
         "(before) => document.querySelector('.verdict small').innerText !== before", arg=before

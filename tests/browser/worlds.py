@@ -127,22 +127,43 @@ def empty_world(folder: Path) -> World:
 
 
 def young_world(folder: Path) -> World:
-    """Return a stream with a reference, and no closed window."""
-    world = _plain(folder, "young", "x", warmup_events=100, pane_events=1_000)
+    """Return a stream of numbers to predict, with a reference and no closed window."""
+    world = _plain(folder, "young", "x", warmup_events=100, pane_events=1_000, **_REGRESSION)
+    return _worked(world, _numbers(150))
+
+
+def off_world(folder: Path) -> World:
+    """Return a stream whose monitor is switched off."""
+    world = _plain(folder, "off", "x", enabled=False, **_REGRESSION)
+    return _worked(world, _numbers(60))
+
+
+_REGRESSION: dict[str, Any] = {"task": "regression", "last": "linear_model.LinearRegression()"}
+
+
+def _numbers(count: int) -> list[dict[str, Any]]:
     rng = random.Random(7)
-    rows = [
-        {"id": f"e{n}", "at": n * 1000, "x": rng.gauss(0, 1), "late": rng.random() < 0.5}
-        for n in range(150)
+    return [
+        {"id": f"e{n}", "at": n * 1000, "x": rng.gauss(0, 1), "late": 3.5 * rng.random()}
+        for n in range(count)
     ]
-    return _worked(world, rows)
 
 
-def _plain(folder: Path, name: str, feature: str, **monitor: Any) -> World:
+def _plain(
+    folder: Path,
+    name: str,
+    feature: str,
+    *,
+    task: str = "binary",
+    last: str = "linear_model.LogisticRegression()",
+    **monitor: Any,
+) -> World:
+    pipeline = f"compose.Select('{feature}') | preprocessing.StandardScaler() | {last}"
     return World(
         folder,
         stream={"name": name},
         monitor=MONITOR | {"spans": (1, 2)} | monitor,
-        model={"pipeline": f"compose.Select('{feature}') | {PIPELINE}"},
+        model={"task": task, "pipeline": pipeline},
         retrain={"enabled": False},
     )
 

@@ -50,7 +50,7 @@ class ImpactAnswer(BaseModel):
     )
 
     stream: str
-    model_version: str
+    model_version: str | None = Field(description="null before the first checkpoint.")
     events: int = Field(description="The latest kept predictions that were explained.")
     method: str | None = Field(description="As of POST /explain; null where nothing was explained.")
     space: str | None
@@ -72,6 +72,8 @@ class Impacts:
         ProblemError
             503 where there is no model, or the store does not answer.
         """
+        if stream.models.live is None:
+            return _nothing(stream, "there is no model yet; start a worker: 'riverrun worker'")
         now = stream.clock.monotonic()
         made = self._made.get(stream.name)
         if made is not None and now - made[0] < _FRESH_SECONDS and made[1].features:
@@ -99,6 +101,18 @@ def add_impact_routes(app: FastAPI, streams: Streams) -> None:
     async def impact(stream: str) -> Response:
         found = await impacts.of(streams.find(stream))
         return Response(found.model_dump_json(), media_type="application/json")
+
+
+def _nothing(stream: ServedStream, note: str) -> ImpactAnswer:
+    return ImpactAnswer(
+        stream=stream.name,
+        model_version=None,
+        events=0,
+        method=None,
+        space=None,
+        features=[],
+        note=note,
+    )
 
 
 def impact_of(contributions: Sequence[Mapping[str, float]]) -> dict[str, float]:

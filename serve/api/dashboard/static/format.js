@@ -13,7 +13,7 @@ export function number(value, digits = 3) {
   const size = Math.abs(value);
   if (size >= 1e6 || size < 1e-4) return value.toExponential(2).replace("e+", "e");
   if (size >= 1000) return WHOLE.format(value);
-  return String(Number(value.toPrecision(digits + (size >= 1 ? 0 : -1 + (size >= 0.1 ? 1 : 1)))));
+  return String(Number(value.toPrecision(digits)));
 }
 
 /** Return a large count in few characters. */
@@ -58,13 +58,13 @@ export function time(value, seconds = false) {
   return found ? found.toISOString().slice(0, seconds ? 19 : 16).replace("T", " ") : NONE;
 }
 
-/** Return only as much of a time as a person needs: the clock for today, else the day too. */
+/** Return only as much of a time as a person needs: the clock where it is today, else the day too. */
 export function since(value, newest) {
   const found = moment(value);
   if (!found) return NONE;
   const near = moment(newest) ?? new Date();
-  const same = found.toISOString().slice(0, 10) === near.toISOString().slice(0, 10);
-  if (same) return found.toISOString().slice(11, 16);
+  const day_ = (one) => one.toISOString().slice(0, 10);
+  if (day_(found) === day_(near) && day_(found) === day_(new Date())) return found.toISOString().slice(11, 16);
   const year = found.getUTCFullYear() === near.getUTCFullYear() ? undefined : "numeric";
   const day = found.toLocaleDateString("en-GB", { day: "numeric", month: "short", year, timeZone: "UTC" });
   return `${day}, ${found.toISOString().slice(11, 16)}`;

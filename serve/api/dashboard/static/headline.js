@@ -35,6 +35,10 @@ export function headline(status, drift, parts = []) {
   if (monitor.state === "DRIFT" || monitor.last_pane?.signals?.concept >= 1) {
     return say("warn", "warn", `The concept drifted${next}`, `The loss has changed although no feature is in alarm. ${told}`);
   }
+  if (monitor.state === "RETRAINING" && run?.trigger === "drift") {
+    const from = sinceOf(drift, (pane) => pane.state === "RETRAINING" || pane.state === "DRIFT");
+    return say("act", "cycle", `The concept drifted; ${PHASES[run.phase] ?? words(run.phase)} since ${from}`, `No feature is in alarm. ${told}`);
+  }
   const others = drift?.panes?.[0]?.alarms ?? [];
   if (others.length) {
     const from = sinceOf(drift, (pane) => pane.alarms.length > 0);

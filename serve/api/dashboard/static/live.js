@@ -55,6 +55,7 @@ export function start() {
   } else lead(); // without a secure context there are no locks: each tab is on its own
   addEventListener("online", retryNow);
   addEventListener("pagehide", () => stream?.close());
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
 }
 
 function heard(message) {
@@ -105,7 +106,14 @@ function lost() {
   const seconds = WAITS[Math.min(attempt, WAITS.length - 1)];
   attempt += 1;
   retryTimer = setTimeout(connect, seconds * 1000);
+  if (attempt > 1) askWho();
   share({ state: "lost", at: Date.now() + seconds * 1000 });
+}
+
+/** A stream that is refused does not say why: it may be that the session is over. */
+async function askWho() {
+  const answer = await fetch("/v1/session", { cache: "no-store" }).catch(() => null);
+  if (answer?.status === 401) dispatchEvent(new CustomEvent("riverrun:unauthorized"));
 }
 
 /** A connection that died without a word is found out by its silence. */

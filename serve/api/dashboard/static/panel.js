@@ -72,7 +72,7 @@ export function panel({ title, sub, source, height = 240, empty, render, rows, i
     root.setAttribute("aria-busy", String(state.loading && state.data === undefined));
     root.classList.toggle("stale", Boolean(state.error) && state.data !== undefined);
     stale.hidden = !(state.error && state.data !== undefined);
-    put(trouble, state.error && troubleState(state.error, title, () => source.refresh()));
+    put(trouble, state.error && noData(state.error, title, () => source.refresh()));
     if (state.data === undefined) {
       data = undefined;
       filled = false;
@@ -97,6 +97,12 @@ export function panel({ title, sub, source, height = 240, empty, render, rows, i
 /** Return what is shown where there is nothing yet: why, and what to do. */
 export function emptyState({ title = "Nothing here yet", why, command, after }) {
   return h("div", { class: "empty" }, h("h3", {}, icon("none"), title), h("p", { class: "break" }, why), command && h("pre", {}, h("code", {}, command)), after);
+}
+
+/** Return what an error means: something that is switched off is no trouble. */
+export function noData(error, what, retry) {
+  if (error.kind !== "monitor_disabled") return troubleState(error, what, retry);
+  return emptyState({ title: "Switched off", why: error.message, command: "monitor.enabled = true   # riverrun.toml" });
 }
 
 /** Return what failed, by which request, and a way to try again. */

@@ -6,11 +6,12 @@ const PAUSE_MS = 900;
 
 /**
  * Something that is loaded. Panels listen; each hears {data, error, stale}. `events` are the live
- * events after which it is loaded again, at most about once a second, and not in a hidden tab.
+ * events after which it is loaded again, once in `pause` milliseconds at most and not in a hidden tab.
  */
 export class Source {
-  constructor(load, events = ["status"]) {
+  constructor(load, events = ["status"], pause = PAUSE_MS) {
     this.load = load;
+    this.pause = pause;
     this.events = new Set(events);
     this.state = { data: undefined, error: null, loading: true };
     this.listeners = new Set();
@@ -37,7 +38,7 @@ export class Source {
   soon() {
     this.missed = true;
     if (this.timer || document.hidden) return;
-    const wait = Math.max(0, this.last + PAUSE_MS - performance.now());
+    const wait = Math.max(0, this.last + this.pause - performance.now());
     this.timer = setTimeout(() => this.refresh(), wait);
   }
 

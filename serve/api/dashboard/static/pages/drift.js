@@ -22,7 +22,7 @@ const SORTS = {
 };
 
 export function build() {
-  const source = new Source(load, ["pane", "run", "reload", "status"]);
+  const source = new Source(load, ["pane", "run"]);
   onReturn(() => source.refresh({ anew: true }));
   return [verdict(source), heat(source), alarms(source)];
 }

@@ -7,7 +7,7 @@ import { chartPanel } from "../chartpanel.js";
 import { h, icon, put } from "../dom.js";
 import { many, name, number, percent, since, time, whole } from "../format.js";
 import { featureFacts } from "../featurefacts.js";
-import { emptyState, panel, troubleState } from "../panel.js";
+import { emptyState, noData, panel } from "../panel.js";
 import { Source } from "../source.js";
 
 const SERIES = 200;
@@ -83,7 +83,7 @@ function roleOf(drift, wanted) {
 function verdict(source) {
   const box = h("div", {});
   source.listen(({ data, error }) => {
-    if (error) return put(box, troubleState(error, "The feature", () => source.refresh()));
+    if (error) return put(box, noData(error, "The feature", () => source.refresh()));
     if (!data) return put(box);
     if (lacking(data)) return put(box, emptyState(lacking(data)));
     return put(box, sentence(data));

@@ -5,7 +5,7 @@ import { pageUrl } from "../address.js";
 import { spark } from "../charts.js";
 import { saveCsv } from "../csv.js";
 import { badge, h, icon, put } from "../dom.js";
-import { name, number, percent, short, since, span, time, words } from "../format.js";
+import { name, number, percent, short, since, span, time, whole, words } from "../format.js";
 import { headline } from "../headline.js";
 import { loadImpact } from "../impact.js";
 import { loadLosses } from "../losses.js";
@@ -16,14 +16,26 @@ import { Source } from "../source.js";
 import { table } from "../table.js";
 
 export function build() {
+  const windows_ = byWindow();
   const now = new Source(async () => {
     const [status, history, system] = await Promise.all([get(ROOT), get(`${ROOT}/history`), get(`${ROOT}/system`)]);
-    const drift = status.monitor ? await get(`${ROOT}/drift`, { limit: 100 }) : null;
-    const [losses, impact] = await Promise.all([loadLosses(drift), drift?.panes.length ? loadImpact() : null]);
-    return { status, history, system, drift, losses, impact };
+    return { status, history, system, ...await windows_(status) };
   });
   const news = new Source(() => get(`${ROOT}/happenings`, { limit: 8 }), ["run", "pane", "status"]);
   return [hero(now), tiles(now), h("div", { class: "two wide-left" }, h("div", { class: "stack" }, features(now), windows(now)), happenings(news))];
+}
+
+/** Return what loads that which changes with windows only: it is much, and need not be asked for every second. */
+function byWindow() {
+  let known = { key: null };
+  return async ({ monitor, checkpoint }) => {
+    const key = `${monitor?.pane} ${monitor?.state} ${monitor?.pane === null ? checkpoint?.number : ""}`;
+    if (known.key === key) return known.data;
+    const drift = monitor ? await get(`${ROOT}/drift`, { limit: 100 }) : null;
+    const [losses, impact] = await Promise.all([loadLosses(drift), drift?.panes.length ? loadImpact() : null]);
+    known = { key, data: { drift, losses, impact } };
+    return known.data;
+  };
 }
 
 function hero(source) {
@@ -121,8 +133,8 @@ function metric({ status, losses, history }) {
   if (!of) return tile("Score", "–", "no label has come yet", spark([], ""), pageUrl("performance"));
   const baselines = Object.entries(scores).filter(([one]) => one !== "model");
   const beside = baselines.map(([one, found]) => `${words(one)} ${number(found[of])}`).join(", ");
-  const more = [h("span", {}, beside), losses && h("span", {}, h("br"), lossChange(losses))];
-  return tile(`${of}, last labels`, number(scores.model[of]), more, spark(past({ history }, "score"), `${of}, last 15 minutes`), pageUrl("performance"));
+  const more = [h("span", {}, `of the last ${whole(status.status.rolling.window)} labels; ${beside}`), losses && h("span", {}, h("br"), lossChange(losses))];
+  return tile(of, number(scores.model[of]), more, spark(past({ history }, "score"), `${of}, last 15 minutes`), pageUrl("performance"));
 }
 
 function lossChange({ now, before }) {
@@ -224,7 +236,7 @@ const KINDS = { bad: "bad", warn: "warn", ok: "ok", info: "unknown" };
 function happening(row) {
   const to = row.run ? pageUrl("retraining", { run: row.run }) : null;
   return h("li", {}, h("time", { datetime: row.time ?? row.at }, time(row.time ?? row.at)),
-    badge(KINDS[row.severity], words(row.kind)),
+    badge(KINDS[row.severity], row.kind === "pane" ? "window" : words(row.kind)),
     h("p", {}, to ? h("a", { href: to }, row.sentence) : row.sentence));
 }
 

@@ -17,7 +17,7 @@ const CHALLENGER = "challenger";
 const NAMES = { model: "model", frozen: "the model as it was promoted", no_change: "no change (the last label)", majority: "majority", mean: "running mean", [CHALLENGER]: "challenger in the shadow" };
 
 export function build() {
-  const source = new Source(load, ["pane", "run", "status"]);
+  const source = new Source(load, ["pane", "run"]);
   onReturn(() => source.refresh({ anew: true }));
   return [verdict(source), losses(source), h("div", { class: "two wide-left" }, segments(source), h("div", { class: "stack" }, scores(source), delay(source), outlook(source)))];
 }

@@ -4,20 +4,24 @@ import { actionButton } from "../actions.js";
 import { get, ROOT } from "../api.js";
 import { param, setParams } from "../address.js";
 import { badge, h, icon, put } from "../dom.js";
-import { many, time, words } from "../format.js";
+import { time, words } from "../format.js";
 import { emptyState, panel, troubleState } from "../panel.js";
 import { runInside, stages, STATES } from "../runs.js";
 import { Source } from "../source.js";
 
-const RUNS = 25;
+const RUNS = 12;
+const MOST = 1000;
+const SLOW_MS = 2000;
 
 export function build() {
-  const source = new Source(load, ["run", "status"]);
+  const source = new Source(load, ["run", "status"], SLOW_MS);
   return [outcome(source), h("div", { class: "two wide-left" }, runs(source), versions(source))];
 }
 
+const shownRuns = () => Math.min(MOST, Math.max(1, Number(param("runs")) || RUNS));
+
 async function load() {
-  const [models, retrains, status] = await Promise.all([get(`${ROOT}/models`, { limit: 100 }), get(`${ROOT}/retrains`, { limit: RUNS }), get(ROOT)]);
+  const [models, retrains, status] = await Promise.all([get(`${ROOT}/models`, { limit: 100 }), get(`${ROOT}/retrains`, { limit: shownRuns() }), get(ROOT)]);
   return { models, retrains: retrains.retrains, more: retrains.next, status };
 }
 
@@ -38,14 +42,14 @@ function outcome(source) {
   return h("section", { class: "panel", "aria-label": "Where it stands" }, h("div", { class: "panel-body" }, trouble, box, strip, actions));
 }
 
-function sentence({ models, retrains, status }, newest) {
+function sentence({ models, status }, newest) {
   if (!newest) {
     const enabled = status.status?.retrain !== null && status.status?.retrain !== undefined;
     return emptyState({ title: "No retraining yet", why: enabled ? `${models.serving ?? "The first model"} serves. A run begins when the concept drifts, values shift, the lead is lost, by schedule, or when somebody asks.` : "Nothing is retrained: retrain.enabled or monitor.enabled is false, or no worker has started.", command: 'riverrun retrain --reason "prices were raised"' });
   }
   const [kind, symbol, word] = STATES[newest.state] ?? ["unknown", "none", words(newest.state)];
   const text = newest.is_under_way ? `Run ${newest.run} is under way: ${word}` : `Run ${newest.run} was ${word}`;
-  return h("div", { class: `verdict ${kind === "other" ? "act" : kind}` }, icon(symbol), text, h("small", {}, `${newest.sentence} ${models.serving ?? "Nothing"} serves. Begun ${time(newest.began_at)}, because of ${newest.reason || newest.trigger}${newest.by ? `, by ${newest.by}` : ""}. ${many(retrains.length, "run")} shown.`));
+  return h("div", { class: `verdict ${kind === "other" ? "act" : kind}` }, icon(symbol), text, h("small", {}, `${newest.sentence} ${models.serving ?? "Nothing"} serves. Begun ${time(newest.began_at)}, because of ${newest.reason || newest.trigger}${newest.by ? `, by ${newest.by}` : ""}.`));
 }
 
 function buttons({ models, status }, newest, done) {
@@ -69,7 +73,7 @@ function runs(source) {
     rows: ({ retrains }) => ({ caption: "Runs, newest first", columns: RUN_COLUMNS, rows: retrains }),
     render: ({ retrains, more, models }, body) => {
       if (open.size && ![...open].some((one) => retrains.some((run) => run.run === one)) && retrains.length) open.add(retrains[0].run);
-      put(body, retrains.map((run) => oneRun(run, open, drawn, models)), more && h("p", { class: "muted" }, `Older runs: riverrun models list, or ${ROOT}/retrains`));
+      put(body, retrains.map((run) => oneRun(run, open, drawn, models)), more && h("div", { class: "pager" }, h("button", { type: "button", on: { click: () => { setParams({ runs: shownRuns() + 2 * RUNS }); source.refresh(); } } }, "Older runs")));
     },
   });
 }
@@ -130,6 +134,6 @@ const versionColumns = (models, done) => [
   { key: "version", label: "Version", show: (row) => h("span", { class: "nowrap" }, row.version) },
   { key: "state", label: "State", show: (row) => badge(VERSION_STATES[row.state] ?? "unknown", words(row.state)) },
   { key: "scores", label: metricOf(models), num: true, value: (row) => Object.values(row.scores)[0] ?? null },
-  { key: "can", label: "Action", sort: false, value: (row) => row.can_be_promoted, show: (row) => (row.can_be_promoted ? actionButton({ label: "Promote", title: `Promote ${row.version}?`, symbol: icon("up"), path: `${ROOT}/models/${encodeURIComponent(row.version)}/promote`, done,
+  { key: "can", label: "Action", sort: false, value: (row) => row.can_be_promoted, show: (row) => (row.can_be_promoted ? actionButton({ label: "Promote", title: `Promote ${row.version}?`, path: `${ROOT}/models/${encodeURIComponent(row.version)}/promote`, done,
     consequence: `${row.version} serves from the next checkpoint on, without asking the gate. ${models.serving} goes on in its shadow for the probation and comes back by itself if ${row.version} turns out worse.` }) : h("span", { class: "sr" }, "cannot be promoted")) },
 ];

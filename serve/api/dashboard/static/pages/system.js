@@ -152,7 +152,7 @@ function checkpoint(source) {
 
 function settings(source) {
   return panel({
-    title: "Configuration", sub: () => "secrets are hidden; what differs from the default is marked", source, isTable: true, height: 320, file: "configuration",
+    title: "Configuration", sub: () => "secrets are hidden, durations are milliseconds; what differs from the default is marked", source, isTable: true, height: 320, file: "configuration",
     rows: ({ settings: found }) => ({ caption: "Configuration", columns: SETTINGS, rows: found }),
     options: { page: 20 },
     render: () => {},
