@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -131,10 +131,7 @@ def create_app(
     exposition.add(live.families)
     add_label_routes(app, served)
     add_audit_routes(app, served)
-    add_history_routes(app, served, samplers)
-    add_system_routes(app, served, samplers, http)
-    add_anomaly_series_routes(app, served)
-    add_impact_routes(app, served)
+    _add_insight_routes(app, served, samplers, http)
     add_dashboard_routes(app, served, access)
     add_open_inference_routes(app, served, version)
     add_session_routes(app, access, door)
@@ -149,3 +146,12 @@ def _add_monitoring_routes(app: FastAPI, served: Streams) -> None:
     add_drift_report_routes(app, served)
     add_feature_routes(app, served)
     add_performance_routes(app, served)
+
+
+def _add_insight_routes(
+    app: FastAPI, served: Streams, samplers: Mapping[str, Sampler], http: HttpMetrics
+) -> None:
+    add_history_routes(app, served, samplers)
+    add_system_routes(app, served, samplers, http)
+    add_anomaly_series_routes(app, served)
+    add_impact_routes(app, served)
