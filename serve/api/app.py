@@ -152,6 +152,6 @@ def _add_insight_routes(
     app: FastAPI, served: Streams, samplers: Mapping[str, Sampler], http: HttpMetrics
 ) -> None:
     add_history_routes(app, served, samplers)
-    add_system_routes(app, served, samplers, http)
+    add_system_routes(app, served, http)
     add_anomaly_series_routes(app, served)
     add_impact_routes(app, served)

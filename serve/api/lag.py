@@ -8,11 +8,12 @@ from threading import Event, Thread
 
 import structlog
 
-from stream.log import Log, Source
+from stream.log import Bounds, Log, Source
+from stream.records import TopicPartition
 
 _log = structlog.get_logger("riverrun.api")
 
-_LOOK_SECONDS = 5.0
+_LOOK_SECONDS = 2.0
 
 
 class LagWatch:
@@ -33,9 +34,12 @@ class LagWatch:
 
     Attributes
     ----------
+    ends
+        What each partition holds; None where the log does not answer.
     by_topic
-        Records between the newest checkpoint and the end, summed over partitions; None where the
-        log does not answer.
+        Records between the newest checkpoint and the end, summed over partitions; None likewise.
+    trouble
+        Why the log does not answer; None where it does.
 
     Examples
     --------
@@ -58,7 +62,9 @@ class LagWatch:
         *,
         look_seconds: float = _LOOK_SECONDS,
     ) -> None:
+        self.ends: dict[TopicPartition, Bounds] | None = None
         self.by_topic: dict[str, int] | None = None
+        self.trouble: str | None = "the log was not asked yet"
         self._event_log = log
         self._topics = topics
         self._offsets = offsets
@@ -67,6 +73,12 @@ class LagWatch:
         self._source: Source | None = None
         self._stopping = Event()
         self._thread: Thread | None = None
+
+    @property
+    def total(self) -> int | None:
+        """Records between the newest checkpoint and the end of all topics; None where unknown."""
+        by_topic = self.by_topic
+        return None if by_topic is None else sum(by_topic.values())
 
     def start(self) -> None:
         """Begin to look."""
@@ -88,15 +100,15 @@ class LagWatch:
                 self._source = self._event_log.source(self._topics)
             # Before the ends: what is committed in between is no lag below nothing.
             offsets = self._offsets()
-            found = dict.fromkeys(self._topics, 0)
-            for place, held in self._source.bounds().items():
-                behind = held.end - offsets.get(str(place), held.earliest)
-                found[place.topic] += max(0, behind)
-            self.by_topic = found
+            ends, found = self._source.bounds(), dict.fromkeys(self._topics, 0)
+            for place, held in ends.items():
+                found[place.topic] += behind(held, offsets.get(str(place)))
+            self.ends, self.by_topic, self.trouble = ends, found, None
         except Exception as error:  # noqa: BLE001 - a dead thread would show an old lag for ever
+            reason = str(error) or type(error).__name__
             if self.by_topic is not None:
-                self._log.warning("lag_unknown", reason=str(error) or type(error).__name__)
-            self.by_topic = None
+                self._log.warning("lag_unknown", reason=reason)
+            self.ends, self.by_topic, self.trouble = None, None, reason
             self._let_go()
 
     def _run(self) -> None:
@@ -110,3 +122,21 @@ class LagWatch:
         if source is not None:
             with suppress(Exception):
                 source.close()
+
+
+def behind(held: Bounds, following: int | None) -> int:
+    """Return how many records of a partition were not read.
+
+    Parameters
+    ----------
+    held
+        What the partition holds.
+    following
+        The next offset to read; None before the first.
+
+    Examples
+    --------
+    >>> behind(Bounds(2, 10), 7), behind(Bounds(2, 10), None)
+    (3, 8)
+    """
+    return max(0, held.end - max(held.earliest, following or 0))

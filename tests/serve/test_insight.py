@@ -9,7 +9,6 @@ import pytest
 
 from serve.api.insight.impact import impact_of
 from serve.api.insight.sampler import Sampler
-from stream.logs.sqlite_log import SqliteLog
 from tests.serve.watched import damage, watched_event, watched_world
 
 STREAM = "/v1/streams/flights"
@@ -32,10 +31,12 @@ def test_samples_tell_rate_lag_and_score(watched):
         sampler = Sampler(served)
         sampler.look()
         watched.append(*(watched_event(number) for number in range(440, 460)))
+        served.lag.look()
         sampler.look()
         assert sampler.samples(fine=True)[-1].lag == 20
         watched.work()
         watched_served_sees(served, watched)
+        served.lag.look()
         sampler.look()
     finally:
         served.stop(1.0)
@@ -55,22 +56,6 @@ def watched_served_sees(served, world):
     from tests.serve.conftest import eventually
 
     eventually(lambda: served.models.newest.number == newest.number)
-
-
-def test_a_log_that_is_away_is_told_and_found_again(watched, tmp_path):
-    served = watched.served(log=SqliteLog(watched.folder / "log.db", busy_seconds=0.2))
-    served.start()
-    sampler = Sampler(served)
-    try:
-        sampler.look()
-        assert sampler.trouble is None
-        sampler._source.close()
-        sampler.look()
-        sampler.look()
-        assert sampler.samples(fine=True)[-1].lag is not None
-    finally:
-        served.stop(1.0)
-        sampler.stop()
 
 
 def test_anomalies_over_time_add_up_to_those_of_the_range(watched):

@@ -8,7 +8,6 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from serve.api.insight.configuration import without_secrets
-from serve.api.insight.sampler import Sampler, lag_of
 from serve.api.served_stream import ServedStream
 
 PartState = Literal["ok", "warn", "bad", "unknown"]
@@ -26,26 +25,26 @@ class Part(BaseModel):
     advice: str | None = Field(description="What to do; null where nothing is.")
 
 
-def parts_of(stream: ServedStream, sampler: Sampler, now: float) -> list[Part]:
+def parts_of(stream: ServedStream, now: float) -> list[Part]:
     """Return the parts of a stream, in the order that an event passes them.
 
     Parameters
     ----------
-    stream, sampler
+    stream
         What is looked at.
     now
         Seconds since the epoch.
     """
-    return list(_parts(stream, sampler, now))
+    return list(_parts(stream, now))
 
 
-def _parts(stream: ServedStream, sampler: Sampler, now: float) -> Iterator[Part]:
+def _parts(stream: ServedStream, now: float) -> Iterator[Part]:
     config, models, recorder = stream.config, stream.models, stream.recorder
-    trouble = recorder.trouble or sampler.trouble
+    trouble = recorder.trouble or stream.lag.trouble
     yield _either("log", trouble, without_secrets(config.stream.broker), "start the event log")
     store = models.store_trouble
     yield _either("store", store, without_secrets(config.stream.store), "start the database")
-    yield _worker(stream, sampler, now)
+    yield _worker(stream, now)
     if models.live is None:
         advice = "start a worker: 'riverrun worker'"
         yield Part(part="model", state="unknown", detail="none yet", advice=advice)
@@ -76,13 +75,13 @@ def _either(part: str, trouble: str | None, fine: str, advice: str) -> Part:
     return Part(part=part, state="bad", detail=without_secrets(trouble), advice=advice)
 
 
-def _worker(stream: ServedStream, sampler: Sampler, now: float) -> Part:
+def _worker(stream: ServedStream, now: float) -> Part:
     newest = stream.models.newest
     if newest is None:
         advice = "start one: 'riverrun worker', or 'riverrun up' for everything"
         return Part(part="worker", state="unknown", detail="no checkpoint yet", advice=advice)
     age = max(0.0, now - newest.created_at)
-    lag = lag_of(sampler.ends, newest.offsets)
+    lag = stream.lag.total
     usual = stream.config.checkpoint.max_interval / 1000
     late = age > max(_LATE_SECONDS, _LATE_CHECKPOINTS * usual)
     detail = f"checkpoint {newest.number:,} is {age:,.0f} s old"

@@ -15,10 +15,7 @@ from typing import Any
 import structlog
 
 from serve.api.served_stream import ServedStream
-from stream.errors import LogError
-from stream.log import Bounds, Source
 from stream.process import resident_bytes
-from stream.records import TopicPartition
 
 _log = structlog.get_logger("riverrun.api")
 
@@ -82,22 +79,12 @@ class Sampler:
         What is looked at.
     seconds
         Between two looks.
-
-    Attributes
-    ----------
-    ends
-        What each partition of the events and labels held at the last look; None while unknown.
-    trouble
-        Why that is not known; None where it is.
     """
 
     def __init__(self, stream: ServedStream, seconds: float = FINE_SECONDS) -> None:
-        self.ends: dict[TopicPartition, Bounds] | None = None
-        self.trouble: str | None = "the log was not asked yet"
         self._stream = stream
         self._seconds = seconds
         self._rings = _Rings()
-        self._source: Source | None = None
         self._last: tuple[float, int] | None = None
         self._rate: float | None = None
         self._stop = threading.Event()
@@ -121,8 +108,7 @@ class Sampler:
         return list(self._rings.fine if fine else self._rings.coarse)
 
     def look(self) -> None:
-        """Take one sample. Blocks for one exchange with the log."""
-        self._ask_the_log()
+        """Take one sample."""
         self._rings.add(self._sample())
 
     def _run(self) -> None:
@@ -132,25 +118,6 @@ class Sampler:
             except Exception:  # noqa: BLE001 - the next look may do better
                 _log.exception("sample_failed", stream=self._stream.name)
             self._stop.wait(self._seconds)
-        self._close()
-
-    def _ask_the_log(self) -> None:
-        config = self._stream.config
-        try:
-            if self._source is None:
-                self._source = self._stream.log.source([config.events_topic, config.labels_topic])
-            self.ends, self.trouble = self._source.bounds(), None
-        except LogError as error:
-            self.ends, self.trouble = None, str(error)
-            self._close()
-
-    def _close(self) -> None:
-        source, self._source = self._source, None
-        if source is not None:
-            try:
-                source.close()
-            except LogError:
-                _log.warning("sampler_source_not_closed", stream=self._stream.name)
 
     def _sample(self) -> Sample:
         now, models = self._stream.clock.now(), self._stream.models
@@ -164,7 +131,7 @@ class Sampler:
             at=round(now, 3),
             read=read,
             per_second=self._rate,
-            lag=lag_of(self.ends, None if newest is None else newest.offsets),
+            lag=self._stream.lag.total,
             score=_score(status),
             coverage=performance.get("coverage"),
             staleness=None if live is None else round(max(0.0, now - live.created_at), 3),
@@ -183,25 +150,6 @@ class Sampler:
         # A worker that has nothing to do makes no checkpoint.
         quiet = max(3 * self._seconds, self._stream.config.checkpoint.max_interval / 1000)
         return 0.0 if now - made > quiet else rate
-
-
-def lag_of(
-    ends: Mapping[TopicPartition, Bounds] | None, offsets: Mapping[str, int] | None
-) -> int | None:
-    """Return how many records were not read; None where that is not known.
-
-    Examples
-    --------
-    >>> lag_of({TopicPartition("s.events", 0): Bounds(2, 10)}, {"s.events-0": 7})
-    3
-    """
-    if ends is None:
-        return None
-    read = offsets or {}
-    return sum(
-        max(0, held.end - max(held.earliest, read.get(str(place), held.earliest)))
-        for place, held in ends.items()
-    )
 
 
 def _score(status: Mapping[str, Any]) -> float | None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from serve.api.insight.configuration import Setting, settings_of
 from serve.api.insight.parts import Part, parts_of
-from serve.api.insight.sampler import Sampler
+from serve.api.lag import LagWatch, behind
 from serve.api.metrics import HttpMetrics
 from serve.api.models import with_example
 from serve.api.monitoring.queries import moment
@@ -139,9 +139,7 @@ class SystemAnswer(BaseModel):
     settings: list[Setting] = Field(description="The configuration; secrets are hidden.")
 
 
-def add_system_routes(
-    app: FastAPI, streams: Streams, samplers: Mapping[str, Sampler], http: HttpMetrics
-) -> None:
+def add_system_routes(app: FastAPI, streams: Streams, http: HttpMetrics) -> None:
     """Add the route about the parts of a stream."""
 
     @app.get(
@@ -154,20 +152,20 @@ def add_system_routes(
     )
     async def system(stream: str) -> SystemAnswer:
         served = streams.find(stream)
-        return system_answer(served, samplers[stream], http)
+        return system_answer(served, http)
 
 
-def system_answer(stream: ServedStream, sampler: Sampler, http: HttpMetrics) -> SystemAnswer:
+def system_answer(stream: ServedStream, http: HttpMetrics) -> SystemAnswer:
     """Return how every part of a stream is."""
     newest, now = stream.models.newest, stream.clock.now()
     status: Mapping[str, Any] = {} if newest is None else newest.status
     worker: Mapping[str, Any] = status.get("worker") or {}
-    partitions = _partitions(sampler, newest)
+    partitions = _partitions(stream.lag, newest)
     return SystemAnswer(
         stream=stream.name,
-        parts=parts_of(stream, sampler, now),
+        parts=parts_of(stream, now),
         partitions=partitions,
-        partitions_trouble=sampler.trouble,
+        partitions_trouble=stream.lag.trouble,
         stages=[*_worker_stages(worker), *_api_stages(http)],
         queues=_queues(stream, status),
         processes=[_api_process(), *_worker_process(worker)],
@@ -177,19 +175,19 @@ def system_answer(stream: ServedStream, sampler: Sampler, http: HttpMetrics) -> 
     )
 
 
-def _partitions(sampler: Sampler, newest: StoredCheckpoint | None) -> list[PartitionLag] | None:
-    if sampler.ends is None:
+def _partitions(lag: LagWatch, newest: StoredCheckpoint | None) -> list[PartitionLag] | None:
+    if lag.ends is None:
         return None
     read = {} if newest is None else newest.offsets
     found = []
-    for place, held in sorted(sampler.ends.items()):
+    for place, held in sorted(lag.ends.items()):
         following = max(held.earliest, read.get(str(place), held.earliest))
         found.append(
             PartitionLag(
                 partition=str(place),
                 next=following,
                 end=max(held.end, following),  # the checkpoint may be newer than the last look
-                lag=max(0, held.end - following),
+                lag=behind(held, following),
             )
         )
     return found
