@@ -10,7 +10,9 @@ as long as the last one took, within [`checkpoint.min_interval`, `checkpoint.max
 from __future__ import annotations
 
 import random
+import sys
 import time
+from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
@@ -41,32 +43,33 @@ def measure(stream: Served, samples: int, first: int) -> list[float]:
 
 
 def compare(samples: int = 40) -> list[dict[str, Any]]:
-    """Return one row for each setting.
+    """Return one row for each setting; see ``each``."""
+    return list(each(samples))
+
+
+def each(samples: int) -> Iterator[dict[str, Any]]:
+    """Yield one row for each setting.
 
     Parameters
     ----------
     samples
         Labels of each.
     """
-    results = []
     for index, (rate, max_interval) in enumerate(SETTINGS):
         with served(max_interval) as stream, arriving(stream, rate):
             time.sleep(3.0)
             found = measure(stream, samples, 10 + index)
             took = stream.status()["status"]["checkpoint_seconds"]
-        results.append(
-            {
-                "events_per_second_beside": rate,
-                "checkpoint.max_interval": max_interval,
-                "labels": samples,
-                "median_seconds": round(median(found), 3),
-                "p99_seconds": round(found[round(0.99 * (samples - 1))], 3),
-                "checkpoint_seconds": round(took, 3),
-            }
-        )
-    return results
+        yield {
+            "events_per_second_beside": rate,
+            "checkpoint.max_interval": max_interval,
+            "labels": samples,
+            "median_seconds": round(median(found), 3),
+            "p99_seconds": round(found[round(0.99 * (samples - 1))], 3),
+            "checkpoint_seconds": round(took, 3),
+        }
 
 
 if __name__ == "__main__":
-    for one in compare():
+    for one in each(int(sys.argv[1]) if len(sys.argv) > 1 else 40):
         print(one, flush=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -24,6 +24,7 @@ from serve.api.insight.impact import add_impact_routes
 from serve.api.insight.sampler import Sampler
 from serve.api.insight.system import add_system_routes
 from serve.api.labels.routes import add_label_routes
+from serve.api.lean import lean_routes
 from serve.api.lifecycle.models import add_model_routes
 from serve.api.lifecycle.retrains import add_retrain_routes
 from serve.api.live.routes import add_live_routes
@@ -111,26 +112,26 @@ def create_app(
     access = access or Access(ApiSection())
     door = AccessMetrics(exposition.counted, access)
     exposition.add(door.families)
+    lean = lean_routes(app)
     allow_origins(app, access.settings.cors_origins)
     http = HttpMetrics(exposition.counted)
     app.add_middleware(RequestScope, metrics=http)
     add_docs_page(app)
     add_health_routes(app, served, exposition)
     add_status_routes(app, served)
-    add_predict_routes(app, served)
+    add_predict_routes(app, served, lean)
     add_explain_routes(app, served)
     add_produce_routes(app, served)
     add_prediction_routes(app, served)
     _add_monitoring_routes(app, served)
     add_model_routes(app, served)
     add_retrain_routes(app, served)
-    app.state.close_live = add_live_routes(app, served)
+    live = add_live_routes(app, served, access)
+    app.state.close_live = live.close
+    exposition.add(live.families)
     add_label_routes(app, served)
     add_audit_routes(app, served)
-    add_history_routes(app, served, samplers)
-    add_system_routes(app, served, samplers, http)
-    add_anomaly_series_routes(app, served)
-    add_impact_routes(app, served)
+    _add_insight_routes(app, served, samplers, http)
     add_dashboard_routes(app, served, access)
     add_open_inference_routes(app, served, version)
     add_session_routes(app, access, door)
@@ -145,3 +146,12 @@ def _add_monitoring_routes(app: FastAPI, served: Streams) -> None:
     add_drift_report_routes(app, served)
     add_feature_routes(app, served)
     add_performance_routes(app, served)
+
+
+def _add_insight_routes(
+    app: FastAPI, served: Streams, samplers: Mapping[str, Sampler], http: HttpMetrics
+) -> None:
+    add_history_routes(app, served, samplers)
+    add_system_routes(app, served, samplers, http)
+    add_anomaly_series_routes(app, served)
+    add_impact_routes(app, served)

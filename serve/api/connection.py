@@ -56,11 +56,14 @@ class Connection(HttpToolsProtocol):
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Note that no more will come; keep what is asked alive until it is answered."""
         cycle = self.cycle
-        if cycle is None or cycle.response_complete or cycle.response_started:
-            return None
+        if cycle is None or cycle.response_complete or self.scheme == "https":
+            return None  # TLS knows no half-closed connections
         if cycle.more_body:
-            self._refuse(400, "incomplete_request", "the connection was closed within the body")
+            if not cycle.response_started:
+                self._refuse(400, "incomplete_request", "the connection was closed in the body")
             return None
+        if cycle.response_started and cycle.scope["method"] != "POST":
+            return None  # a viewer of live events that left
         cycle.keep_alive = False
         return True
 

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import msgspec
 from fastapi import FastAPI, Query
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
 from serve.api.bodies import decode, is_ndjson, read_body
-from serve.api.lean import make_lean
+from serve.api.lean import JsonBytes, make_lean
 from serve.api.models import BatchAnswer, Prediction
 from serve.api.openapi import batch_bodies, body, problems
 from serve.api.predicting.answer import Answered, answer_one, plain_problem
@@ -24,7 +25,7 @@ from serve.api.served_stream import ServedStream, Streams
 TURN_SECONDS = 0.01
 """How long a batch keeps other requests waiting at a time."""
 
-_REPEATED = {"Idempotent-Replayed": "true"}
+_REPEATED = ((b"idempotent-replayed", b"true"),)
 
 
 class _One(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -54,8 +55,8 @@ _many = msgspec.json.Decoder(_Many)
 _encode = msgspec.json.Encoder().encode
 
 
-def add_predict_routes(app: FastAPI, streams: Streams) -> None:
-    """Add the routes that predict."""
+def add_predict_routes(app: FastAPI, streams: Streams, lean: list[APIRoute]) -> None:
+    """Add the routes that predict; the one that most requests take goes to the lean ones, too."""
 
     @app.post(
         "/v1/streams/{stream}/predict",
@@ -75,10 +76,9 @@ def add_predict_routes(app: FastAPI, streams: Streams) -> None:
         answer = answer_one(served, live, bytes(asked.event), asked.record, "event")
         if isinstance(answer, Problem):
             raise ProblemError(answer)
-        headers = _REPEATED if answer.repeated else None
-        return Response(answer.body, media_type="application/json", headers=headers)
+        return JsonBytes(answer.body, _REPEATED if answer.repeated else ())
 
-    make_lean(app, "predict", predict)
+    make_lean(app, "predict", predict, lean)
 
     @app.post(
         "/v1/streams/{stream}/predict/batch",

@@ -52,8 +52,13 @@ def opened_out(path: Path | None, task: Task) -> Iterator[Writer | None]:
         yield None
         return
     if str(path) == "-":
-        yield _JsonLines(sys.stdout.buffer, task)
-        sys.stdout.flush()
+        try:
+            yield _JsonLines(sys.stdout.buffer, task)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is still buffered has nowhere to go, and would be complained of at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise InputError("--out -: whoever read standard output has closed it") from None
         return
     kind = path.suffix.lower()
     if kind not in _KINDS:

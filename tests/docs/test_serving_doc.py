@@ -168,8 +168,9 @@ def test_the_client_of_the_page_is_the_one_that_there_is():
 def test_what_the_page_says_of_limits_is_so():
     from serve.api.live import collect, hub
     from serve.api.live.shapes import EventType
+    from stream.api_sections import ApiSection
     from stream.recent import MAX_VALUE_BYTES
-    from stream.sections import ApiSection, PredictionsSection
+    from stream.sections import PredictionsSection
 
     assert f"over {MAX_VALUE_BYTES:,} bytes" in PAGE
     assert f"the {collect.PREDICTIONS_MAX} newest" in PAGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -212,6 +213,8 @@ def test_who_does_not_keep_up_is_told_to_reload_and_holds_nobody_up(world, wait,
                 world.learn(1)
                 place = f"{world.store.newest().number}.4.0"
                 wait(lambda place=place: place in seen.ids)
+        told = client.get("/metrics").text
+        assert re.search(r'live_reloads_total\{reason="slow",stream="flights"\} [1-9]', told)
         slow.settimeout(5)
         text = b""
         while b'{"reason":"slow"}' not in text[-300_000:]:
@@ -233,6 +236,9 @@ def test_viewers_are_limited_and_a_place_is_free_when_one_leaves(make_world, wai
             assert refused.headers["retry-after"] == "5"
             assert refused.json()["type"] == "urn:riverrun:problem:too_many_viewers"
             assert client.get("/v1/streams/flights").status_code == 200
+            told = client.get("/metrics").text
+            assert 'riverrun_live_viewers{stream="flights"} 2.0' in told
+            assert 'riverrun_live_refused_total{stream="flights"} 1.0' in told
 
         def is_free():
             with client.stream("GET", LIVE) as answer:

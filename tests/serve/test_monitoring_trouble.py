@@ -191,7 +191,7 @@ def test_a_slow_store_keeps_nobody_else_waiting_and_its_queue_is_bounded(tmp_pat
         time.sleep(0.1)
         started = time.monotonic()
         assert client.get("/healthz").status_code == 200
-        body = {"event": world.event(), "record": False}
+        body = {"event": world.event(c="u"), "record": False}
         assert client.post(f"{BASE}/predict", json=body).status_code == 200
         assert time.monotonic() - started < 0.4
         answers = [one.result() for one in asked]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
+import subprocess
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -48,6 +51,19 @@ def test_each_line_is_answered_in_order_and_a_bad_one_fails_alone(world):
     assert [r.prediction.event_id for r in found if r.prediction] == [e["id"] for e in good]
     assert same.json() == json.loads(answer.text.splitlines()[0])["prediction"]
     assert world.work()["counts"]["served"] == 3
+
+
+def test_the_command_in_the_documentation_works(world, tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    (command,) = re.findall(r"^curl -sN .*$", page, re.MULTILINE)
+    (tmp_path / "events.jsonl").write_bytes(lines(*(world.event() for _ in range(5))))
+    with world.api() as client:
+        here = command.replace("http://127.0.0.1:8000", str(client.base_url))
+        assert here != command
+        ran = subprocess.run(
+            ["bash", "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+    assert len([r for r in results(ran.stdout) if r.prediction]) == 5
 
 
 def test_a_question_of_lines_leaves_no_trace(world):
@@ -102,6 +118,18 @@ def test_answers_come_while_lines_are_still_sent(world):
             assert event["id"].encode() in read_until(connection, b"}\n\r\n", head=not answered)
         connection.sendall(b"0\r\n\r\n")
         assert connection.recv(100).endswith(b"0\r\n\r\n")
+
+
+def test_a_client_that_closes_its_half_after_the_last_line_gets_every_answer(world):
+    with world.api() as client, raw(client) as connection:
+        send_head(connection, "?record=false")
+        send_chunk(connection, lines({"x": 1.0, "z": 1.5}) * 5_000)
+        connection.sendall(b"0\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        said = bytearray()
+        while data := connection.recv(1 << 20):
+            said += data
+    assert b"".join(chunks_of(bytes(said))).count(b'{"prediction":{') == 5_000
 
 
 def test_a_client_that_reads_only_after_it_has_sent_all_gets_every_answer(world):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 
 import structlog
@@ -46,14 +46,22 @@ class Viewer:
         self._changed = asyncio.Event()
         self.is_closed = False
 
-    def offer(self, events: list[LiveEvent], number: int) -> None:
-        """Let events wait; where they are too many, a single ``reload`` takes their place."""
+    def offer(self, events: list[LiveEvent], number: int) -> bool:
+        """Let events wait; where they are too many, a single ``reload`` takes their place.
+
+        Returns
+        -------
+        bool
+            Whether there was room.
+        """
         self._waiting.extend(event for event in events if self.wants(event))
-        if len(self._waiting) > QUEUE:
+        has_room = len(self._waiting) <= QUEUE
+        if not has_room:
             self._waiting.clear()
             self._waiting.append(reload_event(number, "slow"))
         if self._waiting:
             self._changed.set()
+        return has_room
 
     def wants(self, event: LiveEvent) -> bool:
         """Return whether an event is of a type that it wants."""
@@ -89,9 +97,18 @@ class LiveHub:
     ----------
     stream
         What is watched.
+
+    Attributes
+    ----------
+    reloads
+        By reason, how often a viewer was told to read anew.
+    refused
+        Viewers that found no room.
     """
 
     def __init__(self, stream: ServedStream) -> None:
+        self.reloads: Counter[str] = Counter(slow=0, too_far=0, unknown_id=0)
+        self.refused = 0
         self._stream = stream
         self._viewers: dict[Viewer, int] = {}
         self._looking: asyncio.Task[None] | None = None
@@ -183,13 +200,13 @@ class LiveHub:
         if after is None:
             return []
         if after.number > upto:
-            return [reload_event(upto, "unknown_id")]
+            return [self._reload(upto, "unknown_id")]
         stream, before = self._stream, after.number - 1
         store, task = stream.history.store, stream.config.model.task
         try:
             found = await stream.history.read(lambda: collect(store, task, before, upto))
         except (TooManyError, ProblemError):  # or the store does not answer, as the status tells
-            return [reload_event(upto, "too_far")]
+            return [self._reload(upto, "too_far")]
         return [event for event in found if event.place > after]
 
     async def _look(self) -> None:
@@ -211,7 +228,7 @@ class LiveHub:
         newest = self._newest()
         if newest < self._number:  # the worker went back: what was told since did not happen
             self._number = newest
-            self._send([reload_event(newest, "unknown_id")])
+            self._send([self._reload(newest, "unknown_id", len(self._viewers))])
         elif newest > self._number:
             found = await self._came(newest)
             self._number = newest
@@ -229,7 +246,7 @@ class LiveHub:
         try:
             return await stream.history.read(lambda: collect(store, task, after, newest))
         except TooManyError:
-            return [reload_event(newest, "too_far")]
+            return [self._reload(newest, "too_far", len(self._viewers))]
 
     def _tell_status(self) -> None:
         self._status_at = asyncio.get_running_loop().time()
@@ -238,4 +255,8 @@ class LiveHub:
 
     def _send(self, events: list[LiveEvent]) -> None:
         for viewer in self._viewers:
-            viewer.offer(events, self._number)
+            self.reloads["slow"] += not viewer.offer(events, self._number)
+
+    def _reload(self, number: int, reason: str, viewers: int = 1) -> LiveEvent:
+        self.reloads[reason] += viewers
+        return reload_event(number, reason)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from enum import Enum
 from typing import Annotated, Any, get_args
 
@@ -12,7 +11,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from serve.api.auth.access import Access
+from serve.api.auth.refusal import Refusal
 from serve.api.live.hub import LiveHub
+from serve.api.live.hubs import LiveHubs
 from serve.api.live.place import Place
 from serve.api.live.shapes import EventType
 from serve.api.monitoring.queries import invalid
@@ -21,6 +23,9 @@ from serve.api.problems import ProblemError, problem_of
 from serve.api.served_stream import Streams
 
 _TAGS: list[str | Enum] = ["live"]
+ACCESS_SECONDS = 10.0
+"""How long a stream may go on whose key was taken away."""
+
 _SEND_SECONDS = 30.0
 _RETRY = {"Retry-After": "5"}
 _EXAMPLE = 'event: pane\ndata: {"pane": 412, "state": "DRIFT", ...}\nid: 812.1.0\n\n'
@@ -44,23 +49,37 @@ class LiveResponse(StreamingResponse):
         The place to go on from.
     kinds
         Types that it wants; None for all.
+    access
+        Asked now and then whether the viewer may still look.
     """
 
     # Not FastAPI's EventSourceResponse: it takes only routes that yield, which cannot refuse.
     media_type = "text/event-stream"
 
-    def __init__(self, hub: LiveHub, after: Place | None, kinds: frozenset[str] | None) -> None:
+    def __init__(
+        self, hub: LiveHub, after: Place | None, kinds: frozenset[str] | None, access: Access
+    ) -> None:
         self._hub = hub
+        self._access = access
         self._viewer = hub.enter(kinds)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         super().__init__(hub.follow(self._viewer, after), headers=headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until either side ends it."""
+        """Send until either side ends it, or the viewer's key or session does."""
+        watching = asyncio.create_task(self._watch(scope))
         try:
             await super().__call__(scope, receive, send)
         finally:
+            watching.cancel()
             self._hub.leave(self._viewer)
+
+    async def _watch(self, scope: Scope) -> None:
+        while True:
+            await asyncio.sleep(ACCESS_SECONDS)
+            if isinstance(await self._access.identify(scope), Refusal):
+                break
+        self._viewer.close()
 
     async def stream_response(self, send: Send) -> None:
         """Send what comes."""
@@ -74,9 +93,17 @@ class LiveResponse(StreamingResponse):
         await super().stream_response(send_in_time)
 
 
-def add_live_routes(app: FastAPI, streams: Streams) -> Callable[[], None]:
-    """Add the route of live events; return what ends all of them, for the event loop's thread."""
-    hubs = {stream.name: LiveHub(stream) for stream in streams}
+def add_live_routes(app: FastAPI, streams: Streams, access: Access) -> LiveHubs:
+    """Add the route of live events; return what they come from.
+
+    Parameters
+    ----------
+    app, streams
+        As for all routes.
+    access
+        Who may look.
+    """
+    hubs = LiveHubs(streams)
 
     @app.get(
         "/v1/streams/{stream}/live",
@@ -111,19 +138,16 @@ def add_live_routes(app: FastAPI, streams: Streams) -> Callable[[], None]:
             str | None, Header(description="As EventSource sends it; it wins over `after`.")
         ] = None,
     ) -> Response:
-        hub = hubs[streams.find(stream).name]
+        hub = hubs.of(streams.find(stream))
         place, kinds = _place(after, last_event_id), _kinds(types)
         if hub.is_closed or hub.is_full:
+            hub.refused += 1
             reason = "it is about to stop" if hub.is_closed else f"{len(hub)} viewers are there"
             detail = f"no more viewers of {stream!r} here (api.max_live): {reason}; come back later"
             raise ProblemError(problem_of(503, "too_many_viewers", detail), _RETRY)
-        return LiveResponse(hub, place, kinds)
+        return LiveResponse(hub, place, kinds, access)
 
-    def close() -> None:
-        for hub in hubs.values():
-            hub.close()
-
-    return close
+    return hubs
 
 
 def _place(after: str | None, last: str | None) -> Place | None:

@@ -233,3 +233,16 @@ def test_it_imports_no_log_no_model_and_no_server():
         "assert not found, found\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_both_clients_have_the_same_verbs_with_the_same_parameters():
+    import inspect
+
+    def verbs(kind):
+        return {
+            name: list(inspect.signature(verb).parameters)
+            for name, verb in vars(kind).items()
+            if not name.startswith("_")
+        }
+
+    assert verbs(Client) == verbs(AsyncClient)
