@@ -82,6 +82,7 @@ export class Chart {
     const { data, layout } = this.make(palette, this.width);
     const full = { ...base(palette), ...layout, width: this.width, height: this.height };
     for (const axis of Object.keys(full).filter((key) => /^[xy]axis\d*$/.test(key))) full[axis] = { ...axisBase(palette), ...full[axis] };
+    if (full.hovermode === "x") full.hoverdistance = -1; // the nearest, however far: there may be gaps
     const first = !this.plot.classList.contains("js-plotly-plot");
     const started = performance.now();
     await library.react(this.plot, data, full, CONFIG);
