@@ -24,6 +24,7 @@ settings.register_profile("riverrun", suppress_health_check=[HealthCheck.too_slo
 settings.load_profile("riverrun")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each file to one process, and what shares a broker or a browser to one as a whole."""
     for item in items:
