@@ -29,10 +29,10 @@ demo: $(INSTALLED) ## A year of New York departures, predicted and learned while
 	@$(BIN)/riverrun demo $(ARGS)
 
 test: $(INSTALLED) ## All tests; Apache Kafka needs Java 17 and Maven, and is skipped without them.
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(ARGS)
 
 test-fast: $(INSTALLED) ## The tests that need no broker and no crash.
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup --ignore tests/crash --ignore tests/kafka \
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --ignore tests/crash --ignore tests/kafka \
 	  -k 'not kafka' $(ARGS)
 
 check: $(INSTALLED) ## Lint, types, and the import rule.

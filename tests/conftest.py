@@ -6,10 +6,12 @@ import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
 
 with warnings.catch_warnings():
     # kafka-python 3.0.12 reads its schemas in a way that Python 3.11 and 3.12 deprecate.
@@ -24,15 +26,18 @@ settings.register_profile("riverrun", suppress_health_check=[HealthCheck.too_slo
 settings.load_profile("riverrun")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each file to one process, and what shares a broker or a browser to one as a whole."""
-    for item in items:
-        uses_kafka = "kafka" in item.nodeid or "kafka_broker" in getattr(item, "fixturenames", ())
-        file = item.nodeid.partition("::")[0]
-        shared = "browser" if file.startswith("tests/browser/") else file
-        group = "kafka" if uses_kafka else shared
-        item.add_marker(pytest.mark.xdist_group(group))
+class OneBroker(LoadFileScheduling):
+    """Gives each file to one process, and what shares a broker or a browser to one as a whole."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        if "kafka" in nodeid:
+            return "kafka"
+        return "browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneBroker:
+    """Let tests run in several processes without a broker for each."""
+    return OneBroker(config, log)
 
 
 def real_thing(error: Exception) -> None:
