@@ -150,7 +150,8 @@ def test_every_default_that_is_commented_out_is_right(here, invoke):
     text = (here / "riverrun.toml").read_text()
     without_default = ("id", "time", "factory", "classes", "schema_file", "pane_span", "segments")
     without_default += ("labels", "schedule", "max_loss", "webhook", "alertmanager")
-    without_default += ("tracking_uri", "experiment", "registered_model")
+    without_default += ("tracking_uri", "experiment", "registered_model", "issuer", "audience")
+    without_default += ("jwks_url", "keys_file", "tls_cert", "tls_key", "remembered_file")
     skip = tuple(f"# {key} =" for key in without_default)
     lines = [
         line.removeprefix("# ") if " = " in line and not line.startswith(skip) else line
