@@ -119,7 +119,7 @@ def riverrun(spawn: Callable[..., subprocess.Popen[str]]) -> Callable[..., tuple
 def wait_for() -> Callable[..., Any]:
     """Ask until the answer is true."""
 
-    def wait(ask: Callable[[], Any], seconds: float = 30.0) -> Any:
+    def wait(ask: Callable[[], Any], seconds: float = 60.0) -> Any:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if answer := ask():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.logs.merge import Merge
@@ -28,6 +28,7 @@ def by_definition(queues: dict[TopicPartition, list[Record]]) -> list[Record]:
     return order
 
 
+@settings(max_examples=50)  # of up to a hundred draws each
 @given(st.lists(times, min_size=3, max_size=3), st.data())
 def test_the_order_does_not_depend_on_how_records_trickle_in(
     stamps: list[list[int]], data: st.DataObject

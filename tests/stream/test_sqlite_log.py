@@ -220,9 +220,9 @@ def test_a_waiting_reader_does_not_spin(path: Path) -> None:
     log = SqliteLog(path)
     log.create_topics({"events": 1})
     source = log.source(["events"])
-    start = time.process_time()
+    start = time.thread_time()
     assert source.poll(10, 1.0) == []
-    assert time.process_time() - start < 0.1
+    assert time.thread_time() - start < 0.1
     log.close()
 
 
