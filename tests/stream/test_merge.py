@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.logs.merge import Merge
@@ -28,23 +28,30 @@ def by_definition(queues: dict[TopicPartition, list[Record]]) -> list[Record]:
     return order
 
 
-@settings(max_examples=50)  # of up to a hundred draws each
-@given(st.lists(times, min_size=3, max_size=3), st.data())
+steps = st.tuples(
+    st.sampled_from(PARTITIONS),
+    st.integers(0, 5),
+    st.integers(1, 7),
+    st.sets(st.sampled_from(PARTITIONS)),
+)
+"""A partition that brings so many records, how many are taken, and whose ends are seen."""
+
+
+@given(st.lists(times, min_size=3, max_size=3), st.lists(steps, max_size=40))
 def test_the_order_does_not_depend_on_how_records_trickle_in(
-    stamps: list[list[int]], data: st.DataObject
+    stamps: list[list[int]],
+    trickle: list[tuple[TopicPartition, int, int, set[TopicPartition]]],
 ) -> None:
     queues = {tp: as_records(tp, list_) for tp, list_ in zip(PARTITIONS, stamps, strict=True)}
     waiting = {tp: list(records) for tp, records in queues.items()}
     merge = Merge(PARTITIONS)
     merged: list[Record] = []
-    while len(merged) < sum(map(len, queues.values())):
-        partition = data.draw(st.sampled_from(PARTITIONS))
-        count = data.draw(st.integers(0, 5))
+    rest = [(tp, 100, 100, set(PARTITIONS)) for tp in PARTITIONS]
+    for partition, count, taken, seen in trickle + rest:
         merge.feed(partition, waiting[partition][:count])
         del waiting[partition][:count]
         # An end is seen late, or at once.
-        ended = {tp for tp in PARTITIONS if not waiting[tp] and data.draw(st.booleans())}
-        merged += merge.take(data.draw(st.integers(1, 7)), ended)
+        merged += merge.take(taken, {tp for tp in seen if not waiting[tp]})
     assert merged == by_definition(queues)
 
 
