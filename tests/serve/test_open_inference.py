@@ -252,3 +252,17 @@ def test_without_a_model_it_is_alive_and_its_model_is_not_ready(make_world):
     assert ready.status_code == infer.status_code == 503
     assert "no model yet" in ready.json()["error"]
     assert (unknown.status_code, list(unknown.json())) == (404, ["error"])
+
+
+def test_whole_numbers_of_a_float_tensor_are_floats(make_world):
+    """A pipeline may select by type, and JSON does not tell 1.0 from 1."""
+    world = make_world(model={"pipeline": "compose.SelectType(float) | naive_bayes.GaussianNB()"})
+    world.learn(60)
+    event = {"x": 2.0, "z": 1.0}
+    with world.api() as client:
+        path = "/v1/streams/flights/predict"
+        said = client.post(path, json={"event": event, "record": False}).json()
+        inputs = [tensor(name, [int(value)]) for name, value in event.items()]
+        answer = client.post(INFER, json={"inputs": inputs}).json()
+    shares = next(one["data"] for one in answer["outputs"] if one["name"] == "probabilities")
+    assert shares == [said["probabilities"]["false"], said["probabilities"]["true"]]

@@ -112,7 +112,16 @@ def _checked(tensor: Tensor, count: int) -> list[Any]:
         if value is not None and not _fits(value, tensor.datatype):
             shown = repr(value)[:80]
             raise refuse(tensor.name, f"has {shown} in row {row}, which is no {tensor.datatype}")
+    if tensor.datatype in _FLOATS:  # JSON writes 1.0 as 1, too, and a model may tell them apart
+        data = [_as_float(tensor.name, row, value) for row, value in enumerate(data)]
     return data
+
+
+def _as_float(name: str, row: int, value: Any) -> float | None:
+    try:
+        return None if value is None else float(value)
+    except OverflowError:
+        raise refuse(name, f"has a number in row {row} that no FP64 can hold") from None
 
 
 def _fits(value: Any, datatype: Datatype) -> bool:
