@@ -7,13 +7,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    func,
+    insert,
+    inspect,
+    make_url,
+    select,
+    update,
+)
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from stream.errors import ConfigError, Problem, StoreUnreachableError
 from stream.storage.tables import LACKING_TABLES, SCHEMA_VERSION, about, metadata
 
 _BUSY_SECONDS = 10
+_OPENING = 0x72697665  # the number of the lock under which one of many creates the tables
 
 
 def open_database(url: str) -> Engine:
@@ -51,9 +63,14 @@ def open_database(url: str) -> Engine:
                 "change stream.store"
             )
     try:
-        with translated(engine), engine.begin() as connection:
-            metadata.create_all(connection)
-            _check_version(connection, engine)
+        with reading(engine) as connection:
+            is_ready = _version(connection) == str(SCHEMA_VERSION)
+        if not is_ready:
+            with writing(engine) as connection:
+                if engine.dialect.name == "postgresql":  # SQLite's write lock is held already
+                    connection.execute(select(func.pg_advisory_xact_lock(_OPENING)))
+                metadata.create_all(connection)
+                _check_version(connection, engine)
     except StoreUnreachableError:
         engine.dispose()
         raise
@@ -118,9 +135,16 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
+def _version(connection: Connection) -> str | None:
+    """Return the version of the tables that are there; None for none."""
+    if not inspect(connection).has_table(about.name):
+        return None
+    query = select(about.c.value).where(about.c.key == "schema")
+    return connection.execute(query).scalar_one_or_none()
+
+
 def _check_version(connection: Connection, engine: Engine) -> None:
-    query, wanted = select(about.c.value).where(about.c.key == "schema"), str(SCHEMA_VERSION)
-    found = connection.execute(query).scalar_one_or_none()
+    found, wanted = _version(connection), str(SCHEMA_VERSION)
     if found is None:
         connection.execute(insert(about).values(key="schema", value=wanted))
     elif found in LACKING_TABLES:  # which were created just now

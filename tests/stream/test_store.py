@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sqlite3
+from typing import Any
 
 import pytest
 
@@ -199,3 +201,19 @@ def test_a_file_that_is_no_database_is_not_touched(tmp_path):
     with pytest.raises(StoreUnreachableError, match="not a database"):
         Store(f"sqlite:///{path}", "s")
     assert path.read_bytes() == before
+
+
+def _open(url: str, together: Any) -> None:
+    together.wait(60)
+    Store(url, "shop").close()
+
+
+def test_many_processes_open_a_store_that_is_not_there_yet(url):
+    processes = multiprocessing.get_context("forkserver")
+    together = processes.Barrier(5)
+    started = [processes.Process(target=_open, args=(url, together)) for _ in range(5)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(120)
+    assert [process.exitcode for process in started] == [0] * 5
