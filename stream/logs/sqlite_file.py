@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from stream.errors import LogUnreachableError
+from stream.sqlite_wal import use_wal
 
 # A position orders all appends of the file and, like an offset, is never used twice: both are
 # counted in tables, because a rowid would come back after retention has emptied a topic.
@@ -128,17 +128,7 @@ def _prepare(db: sqlite3.Connection, path: Path, busy_seconds: float) -> None:
 
 
 def _use_wal(db: sqlite3.Connection, path: Path, busy_seconds: float) -> None:
-    deadline = time.monotonic() + busy_seconds
-    while True:
-        try:
-            (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
-            break
-        except sqlite3.OperationalError as error:
-            # Two processes that make the same file at once: here SQLite does not wait by itself.
-            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+    mode = use_wal(db, busy_seconds)
     if mode != "wal":
         raise LogUnreachableError(
             f"event log {path}: several processes cannot share it there (journal mode {mode}); "

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from stream.errors import ConfigError, Problem, StoreUnreachableError
+from stream.sqlite_wal import use_wal
 from stream.storage.tables import LACKING_TABLES, SCHEMA_VERSION, about, metadata
 
 _BUSY_SECONDS = 10
@@ -126,7 +127,7 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
+        use_wal(connection, _BUSY_SECONDS)
         connection.execute("PRAGMA synchronous=FULL")
 
     @event.listens_for(engine, "begin")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from serve.api.errors import AnswersFileError
+from stream.sqlite_wal import use_wal
 
 _log = structlog.get_logger("riverrun.api")
 
@@ -179,7 +180,7 @@ def _open(path: str) -> sqlite3.Connection:
     )
     try:
         file.execute("PRAGMA busy_timeout = 5000")  # several processes start at once
-        file.execute("PRAGMA journal_mode = WAL")
+        use_wal(file, busy_seconds=5.0)
         file.execute("PRAGMA synchronous = OFF")
         file.execute(_TABLE)
         file.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
