@@ -12,7 +12,7 @@ FAULTS = ROOT / "tests" / "faults"
 PAGE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
 
 
-def tests_of(path: Path) -> set[str]:
+def names_in(path: Path) -> set[str]:
     """Return the names of the tests in a file."""
     found = re.findall(
         r"^(?:async )?def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE
@@ -22,7 +22,7 @@ def tests_of(path: Path) -> set[str]:
 
 def all_tests() -> set[str]:
     """Return every fault test by its file and name."""
-    return {name for path in FAULTS.rglob("test_*.py") for name in tests_of(path)}
+    return {name for path in FAULTS.rglob("test_*.py") for name in names_in(path)}
 
 
 def test_the_readme_has_the_figures_that_the_tests_wrote():
