@@ -1,4 +1,4 @@
-"""A worker that kills itself with SIGKILL at a named step; a process of the crash tests.
+"""A worker that signals itself at a named step; a process of the fault tests.
 
 The worker is the real one: the steps are found by wrapping what is handed to it, and by listening
 to the statements of its store.
@@ -7,9 +7,12 @@ to the statements of its store.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +21,36 @@ from sqlalchemy import event
 
 import stream.training.supervisor as supervisor_module
 import stream.worker as worker_module
+from serve.api.run_api import run_api
+from serve.cli.signals import stopping
+from serve.compose import Secrets
 from stream.build import line_factory
 from stream.clock import SystemClock
 from stream.config import Config
 from stream.errors import RiverrunError
+from stream.line import Line
 from stream.log import Log
 from stream.logs.open_log import open_log
 from stream.storage.store import Store
 from stream.training.job import Job
 from stream.training.supervisor import Launch
 from stream.training.train import Training
-from stream.worker import open_worker
+from stream.worker import Worker, open_worker
 from tests.lines import make_config
 
 
 class Killer:
-    """Counts how often each step is reached, and kills the process at one of them."""
+    """Counts how often each step is reached, and sends the process a signal at one of them."""
 
-    def __init__(self, step: str | None, times: int) -> None:
-        self.step, self.left = step, times
+    def __init__(self, step: str | None, times: int, number: int = signal.SIGKILL) -> None:
+        self.step, self.left, self.number = step, times, number
 
     def at(self, step: str) -> None:
-        """Die here, if it is the step and its turn."""
+        """Send it here, if it is the step and its turn."""
         if step == self.step:
             self.left -= 1
             if self.left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self.number)
 
     def around(self, owner: object, method: str, step: str) -> None:
         """Make a method a step: ``before_<step>`` and ``after_<step>``."""
@@ -85,8 +92,10 @@ def main(arguments: dict[str, Any], sections: dict[str, Any], errors: str) -> No
     Parameters
     ----------
     arguments
-        ``step`` and ``times``: where to die, and at which of its turns. ``slow``: seconds to sleep
-        after each turn.
+        ``step``, ``times``, ``signal``: where to send itself which signal, and at which of its
+        turns. ``slow``: seconds to sleep after each turn. ``forever``: go on at the log's end,
+        until SIGTERM. ``secret``: signs checkpoints. ``rebuild``: learn everything anew.
+        ``files``: how many file handles may be open from the first turn on.
     sections
         Of the configuration.
     errors
@@ -94,10 +103,41 @@ def main(arguments: dict[str, Any], sections: dict[str, Any], errors: str) -> No
     """
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     worker_module._LARGEST_BATCH = 40
-    config = make_config(**sections)
-    killer = Killer(arguments.get("step"), arguments.get("times", 1))
-    log = open_log(config.stream.broker)
-    store = Store(config.stream.store, config.stream.name)
+    number = arguments.get("signal", signal.SIGKILL)
+    killer = Killer(arguments.get("step"), arguments.get("times", 1), number)
+    with stopping() as asked:
+        try:
+            _run(arguments, make_config(**sections), killer, asked)
+        except RiverrunError as error:
+            Path(errors).write_text(str(error))
+            sys.exit(error.exit_code)
+
+
+def _run(
+    arguments: dict[str, Any], config: Config, killer: Killer, asked: Callable[[], bool]
+) -> None:
+    pause, files = arguments.get("slow", 0.0), arguments.get("files")
+    with ExitStack() as opened:
+        log = open_log(config.stream.broker)
+        opened.callback(log.close)
+        store = Store(config.stream.store, config.stream.name, secret=arguments.get("secret"))
+        opened.callback(store.close)
+        worker = _worker(config, log, store, killer)
+        worker.start(arguments.get("rebuild", False))
+        # A commit a turn, however busy the machine is: what follows from commits is then the same.
+        worker._cadence.is_due = lambda _now: True  # type: ignore[method-assign]
+        killer.around(worker.line, "handle", "handle")
+        killer.around(worker.line.learner, "predict", "predict")
+
+        def after_a_turn(_line: Line) -> None:
+            if files is not None:
+                _use_up_files(files)
+            time.sleep(pause)
+
+        worker.run(asked, not arguments.get("forever", False), after_a_turn)
+
+
+def _worker(config: Config, log: Log, store: Store, killer: Killer) -> Worker:
     launch = None
     if config.retrain.enabled:
         supervisor_module._LOOK_SECONDS = 0.0
@@ -115,15 +155,19 @@ def main(arguments: dict[str, Any], sections: dict[str, Any], errors: str) -> No
     event.listen(store._engine, "before_cursor_execute", lambda *_: killer.at("statement"))
     event.listen(store._engine, "commit", lambda _: killer.at("transaction_end"))
     killer.around(store, "commit", "commit")
-    try:
-        worker.start()
-        # A commit a turn, however busy the machine is: what follows from commits is then the same.
-        worker._cadence.is_due = lambda _now: True  # type: ignore[method-assign]
-        killer.around(worker.line, "handle", "handle")
-        pause = arguments.get("slow", 0.0)
-        worker.run(lambda: False, until_caught_up=True, on_turn=lambda _: time.sleep(pause))
-    except RiverrunError as error:
-        Path(errors).write_text(str(error))
-        sys.exit(error.exit_code)
-    finally:
-        log.close()
+    return worker
+
+
+def _use_up_files(limit: int) -> None:
+    """Leave only so many file handles to open."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used - 1 + limit, hard))
+
+
+def serve(sections: dict[str, Any], port: int, ready: str) -> None:
+    """Run the API of a stream until it is told to stop."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    api = {"port": port} | sections.get("api", {})
+    config = make_config(**(sections | {"api": api}))
+    run_api(config, Secrets(), ready=lambda _url: Path(ready).touch())
