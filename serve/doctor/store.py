@@ -176,7 +176,7 @@ def _halted(chart: Chart, store: Store, newest: StoredCheckpoint) -> None:
             f"the worker stopped on purpose: {last['detail'].get('message')}",
             "mend what it names, start it again (docs/runbook.md#riverrunhalted)",
         )
-    elif monitor.get("halted"):
+    elif monitor.get("state") == "HALTED":
         chart.wrong(
             "halted",
             "learning is paused: more of a pane breaks the schema than monitor.halt_share",
