@@ -17,7 +17,7 @@ from stream.config import Config
 
 _SOON_SECONDS = 7 * 86_400.0
 _TIMEOUT_SECONDS = 5.0
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (where it listens, not we)
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (not ours)
 
 
 def look_at_api(chart: Chart, config: Config, secrets: Secrets) -> None:
