@@ -24,7 +24,7 @@ class _Checked:
     """Refuses forbidden addresses, before anything is sent."""
 
     host: str
-    port: int | None
+    port: int
     _dns_host: str
 
     def _new_conn(self) -> socket.socket:
@@ -56,11 +56,11 @@ class _HTTPS(_Checked, HTTPSConnection):
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTP
+    ConnectionCls = _HTTP  # type: ignore[assignment]
 
 
 class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPS
+    ConnectionCls = _HTTPS  # type: ignore[assignment]
 
 
 class Outside(urllib3.PoolManager):

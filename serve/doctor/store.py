@@ -99,7 +99,8 @@ def _checkpoints(
     where: str,
     now: float,
 ) -> None:
-    damaged, loads = [], ""
+    damaged: list[str] = []
+    loads = ""
     for stored in kept:
         try:
             snapshot, chunks = store.load(stored)
