@@ -56,11 +56,11 @@ class _HTTPS(_Checked, HTTPSConnection):
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTP  # type: ignore[assignment]
+    ConnectionCls = _HTTP
 
 
 class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPS  # type: ignore[assignment]
+    ConnectionCls = _HTTPS
 
 
 class Outside(urllib3.PoolManager):
