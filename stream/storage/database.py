@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from stream.errors import ConfigError, Problem, StoreUnreachableError
+from stream.redact import without_secrets
 from stream.sqlite_wal import use_wal
 from stream.storage.tables import LACKING_TABLES, SCHEMA_VERSION, about, metadata
 
@@ -54,7 +55,9 @@ def open_database(url: str) -> Engine:
             "use sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE "
             f"(the latter needs the extra 'postgres'): {error}"
         )
-        raise ConfigError("store", [Problem("stream.store", url, allowed)]) from None
+        raise ConfigError(
+            "store", [Problem("stream.store", without_secrets(url), without_secrets(allowed))]
+        ) from None
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
         folder = Path(parsed.database or ".").parent
@@ -80,7 +83,7 @@ def open_database(url: str) -> Engine:
 
 def shown(engine: Engine) -> str:
     """Return the database's URL without its password."""
-    return engine.url.render_as_string(hide_password=True)
+    return without_secrets(engine.url.render_as_string(hide_password=True))
 
 
 @contextmanager
