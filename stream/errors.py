@@ -166,6 +166,12 @@ class StoreUnreachableError(StoreError):
     """The database cannot be reached, opened or written."""
 
 
+class StoreVersionError(StoreError):
+    """The store's tables are of a version that this riverrun does not work with."""
+
+    exit_code = 4
+
+
 class FencedError(StoreError):
     """Another worker took over this shard: this one may not commit any more."""
 
