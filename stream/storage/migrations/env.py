@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from alembic import context
 from sqlalchemy import update
 
 from stream.storage.tables import about, metadata
 
 
-def _note(*, heads: set[str], **_: object) -> None:
+def _note(*_: Any, **step: Any) -> None:
     """Write the version where every riverrun looks, older ones too."""
-    (revision,) = heads
+    (revision,) = step["heads"]
     version = str(int(revision))
     connection = context.get_bind()
     connection.execute(update(about).where(about.c.key == "schema").values(value=version))
