@@ -172,6 +172,12 @@ class StoreVersionError(StoreError):
     exit_code = 4
 
 
+class BackupError(StoreError):
+    """A backup cannot be made, read or restored; nothing was changed."""
+
+    exit_code = 2
+
+
 class FencedError(StoreError):
     """Another worker took over this shard: this one may not commit any more."""
 

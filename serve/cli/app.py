@@ -40,6 +40,7 @@ from serve.cli.schema import schema_check, schema_infer, schema_show
 from serve.cli.score import score
 from serve.cli.status import status
 from serve.cli.store import store_upgrade, store_version
+from serve.cli.store_backup import store_backup, store_restore
 from serve.cli.up import up
 from serve.cli.worker import worker
 from stream.errors import RiverrunError
@@ -205,6 +206,11 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     labels_conflicts: ["riverrun labels conflicts", "riverrun labels conflicts --json"],
     store_version: ["riverrun store version", "riverrun store version --json"],
     store_upgrade: ["riverrun store upgrade", "riverrun store upgrade --json"],
+    store_backup: ["riverrun store backup monday.db", "riverrun store backup monday.db --json"],
+    store_restore: [
+        "riverrun store restore monday.db --check",
+        "riverrun store restore monday.db --config elsewhere.toml",
+    ],
     alerts_test: ["riverrun alerts test", "riverrun alerts test --json"],
     alerts_list: ["riverrun alerts list", "riverrun alerts list --json"],
     alerts_send: ["riverrun alerts send", "riverrun alerts send --once"],
