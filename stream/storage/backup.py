@@ -97,7 +97,7 @@ def _write(
         if engine.dialect.name != "sqlite":
             _copy_tables(engine, file)
         with writing(file) as connection:
-            tables = {t.name: tuple(content_of(connection, t)) for t in tables_in(connection)}
+            tables = {t.name: content_of(connection, t) for t in tables_in(connection)}
             manifest = Manifest(now, _own_version(), engine.dialect.name, tables)
             write_manifest(connection, manifest)
     finally:

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Connection, Engine, MetaData, Table, Text, insert
 
 from stream.errors import BackupError, CheckpointDamagedError, StoreUnreachableError
 from stream.storage.connect import connect, reading
-from stream.storage.contents import content_of, tables_in
+from stream.storage.contents import Content, content_of, tables_in
 from stream.storage.schema import found_version, upgrade
 from stream.storage.store import Store
 from stream.storage.tables import SCHEMA_VERSION, checkpoints
@@ -40,7 +40,7 @@ class Manifest(msgspec.Struct, frozen=True):
     made_at: float
     riverrun: str
     database: str
-    tables: dict[str, tuple[int, str]]
+    tables: dict[str, Content]
 
 
 def write_manifest(connection: Connection, manifest: Manifest) -> None:

@@ -7,19 +7,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    create_engine,
-    event,
-    make_url,
-)
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from stream.errors import ConfigError, Problem, StoreUnreachableError
+from stream.errors import ConfigError, Problem, StoreReplacedError, StoreUnreachableError
 from stream.sqlite_wal import use_wal
 
 _BUSY_SECONDS = 10
+_SERVER: dict[str, Any] = {
+    "connect_timeout": _BUSY_SECONDS,
+    # A server whose machine is gone never says so: without these, a commit waits for hours.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 1000 * _BUSY_SECONDS,
+}
+_FILE = "riverrun_file"
+_SESSION = f"-c lock_timeout={_BUSY_SECONDS}s -c idle_in_transaction_session_timeout=60s"
+"""Nobody waits for a lock longer than on SQLite, and who is frozen in a transaction loses it."""
 
 
 def connect(url: str) -> Engine:
@@ -41,7 +46,7 @@ def connect(url: str) -> Engine:
         parsed = make_url(url)
         if parsed.get_backend_name() not in ("sqlite", "postgresql"):
             raise ArgumentError(f"{parsed.get_backend_name()} is not supported")
-        engine = create_engine(parsed, **_options(parsed.get_backend_name()))
+        engine = create_engine(parsed, **_options(parsed))
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         allowed = (
             "use sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE "
@@ -92,10 +97,14 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def _options(backend: str) -> dict[str, Any]:
-    if backend == "sqlite":
+def _options(url: URL) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
         return {"connect_args": {"timeout": _BUSY_SECONDS}}
-    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": _BUSY_SECONDS}}
+    own = {name: value for name, value in _SERVER.items() if name not in url.query}
+    # Later settings count: what stands in the URL is somebody's will.
+    told = url.query.get("options", "")
+    own["options"] = f"{_SESSION} {told if isinstance(told, str) else ' '.join(told)}".strip()
+    return {"pool_pre_ping": True, "connect_args": own}
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -104,17 +113,33 @@ def _prepare_sqlite(engine: Engine) -> None:
     A transaction that reads first and writes later cannot wait for another writer in SQLite: it
     fails. Those that are going to write say so when they begin.
     """
+    path = engine.url.database or ""
 
     @event.listens_for(engine, "connect")
-    def on_connect(connection: Any, _record: Any) -> None:
+    def on_connect(connection: Any, record: Any) -> None:
+        record.info[_FILE] = _identity(path)
         connection.isolation_level = None
         use_wal(connection, _BUSY_SECONDS)
         connection.execute("PRAGMA synchronous=FULL")
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
+        if connection.info.get(_FILE) != (now := _identity(path)):
+            # Whoever goes on asks the file that is there now; none is made where one was deleted.
+            if now is not None:
+                connection.invalidate()
+            raise StoreReplacedError(shown(engine), is_gone=now is None)
         write = connection.get_execution_options().get("riverrun_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return which file stands at a path; None for none."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _advice(text: str) -> str:
@@ -125,6 +150,13 @@ def _advice(text: str) -> str:
         return f"Another process held it for more than {_BUSY_SECONDS} s"
     if "readonly" in lowered or "unable to open" in lowered or "permission" in lowered:
         return "Check that the file and its folder can be written"
+    if "malformed" in lowered or "disk i/o error" in lowered:
+        return (
+            "The file is damaged: move it away, and restore a backup ('riverrun store restore "
+            "FILE') or let the worker learn anew from the log"
+        )
+    if "no such table" in lowered:
+        return "The file was emptied: move it away, and restore a backup"
     if "not a database" in lowered:
         return "The file is something else; name another one in stream.store"
     return "Check stream.store, and that the database runs"

@@ -152,5 +152,5 @@ def _fence(connection: Connection, epochs: dict[tuple[str, str], int], now: floa
         epoch = max(row.epoch, epochs.pop((row.stream, row.shard), 0)) + 1
         connection.execute(update(shards).where(own).values(epoch=epoch, **values))
     for (stream, shard), epoch in epochs.items():  # what the backup does not know
-        row = {"stream": stream, "shard": shard, "epoch": epoch + 1, "last_number": 0}
-        connection.execute(insert(shards).values(**row, **values))
+        key = {"stream": stream, "shard": shard, "epoch": epoch + 1, "last_number": 0}
+        connection.execute(insert(shards).values(**key, **values))

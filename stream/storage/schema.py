@@ -61,6 +61,7 @@ def upgrade(engine: Engine) -> int | None:
     """
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":  # SQLite's write lock is held already
+            connection.execute(text("SET LOCAL lock_timeout = '10min'"))
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         found = _found(connection, engine)
         if found is None:

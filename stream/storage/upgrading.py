@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import structlog
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext, MigrationStep
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, update
 
-from stream.storage.tables import SCHEMA_VERSION
+from stream.storage.tables import SCHEMA_VERSION, about
 
 _log = structlog.get_logger("riverrun.store")
 
 _ALEMBIC = Lock()
-"""Alembic's environment belongs to the whole process."""
+"""What Alembic's ``op`` works on belongs to the whole process."""
+
+
+def migrations() -> ScriptDirectory:
+    """Return the migrations that riverrun brings along."""
+    return ScriptDirectory(str(Path(__file__).with_name("migrations")))
 
 
 def run_migrations(connection: Connection, store: str, found: int) -> None:
@@ -33,16 +40,17 @@ def run_migrations(connection: Connection, store: str, found: int) -> None:
     found
         The version it has.
     """
-    with _ALEMBIC:
-        command.upgrade(migrations_config(connection), "head")
+    script = migrations()
+
+    def steps(heads: Any, _context: MigrationContext) -> list[MigrationStep]:
+        done = heads[0] if heads else "base"
+        wanted = reversed(list(script.iterate_revisions("head", done)))
+        return [MigrationStep.upgrade_from_script(script.revision_map, one) for one in wanted]
+
+    context = MigrationContext.configure(connection, opts={"fn": steps})
+    with _ALEMBIC, Operations.context(context):
+        context.run_migrations()
+    # Every riverrun looks here, older ones too.
+    version = str(SCHEMA_VERSION)
+    connection.execute(update(about).where(about.c.key == "schema").values(value=version))
     _log.warning("store_upgraded", store=store, found=found, version=SCHEMA_VERSION)
-
-
-def migrations_config(connection: Connection) -> Config:
-    """Return what Alembic needs to work on an open connection."""
-    config = Config()
-    # Alembic fills in %(...)s there.
-    folder = str(Path(__file__).with_name("migrations")).replace("%", "%%")
-    config.set_main_option("script_location", folder)
-    config.attributes["connection"] = connection
-    return config

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import event, inspect
 
 from stream.digest import state_digest
@@ -24,7 +23,7 @@ from stream.storage.database import open_database
 from stream.storage.schema import found_version, upgrade
 from stream.storage.store import Store
 from stream.storage.tables import SCHEMA_VERSION, metadata
-from stream.storage.upgrading import migrations_config, run_migrations
+from stream.storage.upgrading import migrations, run_migrations
 from tests.lines import SMALL_MONITOR, interleaved
 from tests.stream.old_stores import OLD, make_old_store, rows
 from tests.stream.test_worker import Bench
@@ -137,10 +136,8 @@ def test_a_new_store_has_the_newest_revision(url):
     assert differences(url) == []
     engine = connect(url)
     assert found_version(engine) == SCHEMA_VERSION
-    with engine.connect() as connection:
-        script = ScriptDirectory.from_config(migrations_config(connection))
-        assert script.get_heads() == [f"{SCHEMA_VERSION:04}"]
     engine.dispose()
+    assert migrations().get_heads() == [f"{SCHEMA_VERSION:04}"]
 
 
 @pytest.mark.parametrize(
