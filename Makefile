@@ -45,7 +45,7 @@ check: $(INSTALLED) ## Lint, types, and the import rule.
 	$(BIN)/bandit -q -c pyproject.toml -r monitor stream serve deploy
 	$(BIN)/python -m pytest -q tests/architecture
 
-audit: $(INSTALLED) ## Bandit, licences, and what is known against dependencies (asks pypi.org).
+audit: $(INSTALLED) ## Bandit, licences, and what is known against dependencies (asks the package index).
 	$(BIN)/python -m tests.security.audit
 
 format: $(INSTALLED) ## Format the code.
