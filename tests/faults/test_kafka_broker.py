@@ -53,7 +53,7 @@ def make_scene(broker: LocalKafka, tmp_path: Path, record, events: int = EVENTS,
 
 def test_a_broker_that_is_killed_and_comes_back_is_waited_for(running, tmp_path, record):
     scene, told = make_scene(running, tmp_path, record), tmp_path / "told"
-    process = scene.start(slow=0.05, told=str(told))
+    process = scene.start(slow=0.2, told=str(told))
     wait_until(lambda: committed(scene, 2), "a commit")
     running.kill()
     record.fault()
@@ -68,8 +68,8 @@ def test_a_broker_that_is_killed_and_comes_back_is_waited_for(running, tmp_path,
 
 
 def test_a_broker_that_stays_away_ends_the_worker_with_a_message(running, tmp_path, record):
-    scene = make_scene(running, tmp_path, record, kafka={"patience": "3s"})
-    process = scene.start(slow=0.05)
+    scene = make_scene(running, tmp_path, record, kafka={"patience": "6s"})
+    process = scene.start(slow=0.2)
     wait_until(lambda: committed(scene, 2), "a commit")
     running.suspend()
     record.fault()
@@ -89,7 +89,7 @@ def test_a_broker_that_stays_away_ends_the_worker_with_a_message(running, tmp_pa
 
 def test_a_worker_that_is_told_to_stop_without_a_broker_loses_nothing(running, tmp_path, record):
     scene, until = make_scene(running, tmp_path, record), tmp_path / "until"
-    process = scene.start(slow=0.05, until=str(until))
+    process = scene.start(slow=0.2, until=str(until))
     wait_until(lambda: committed(scene, 2), "a commit")
     running.kill()
     record.fault()
@@ -105,7 +105,7 @@ def test_a_worker_that_is_told_to_stop_without_a_broker_loses_nothing(running, t
 @pytest.mark.slow_fault
 def test_a_minute_without_the_broker_is_borne(running, tmp_path, record):
     scene, told = make_scene(running, tmp_path, record), tmp_path / "told"
-    process = scene.start(slow=0.05, told=str(told))
+    process = scene.start(slow=0.2, told=str(told))
     wait_until(lambda: committed(scene, 2), "a commit")
     running.suspend()
     record.fault()

@@ -168,7 +168,6 @@ def test_a_topic_that_is_made_anew_under_a_worker_stops_it(kafka_broker, tmp_pat
     end = len([r for r in read_source(kafka_broker.url, scene.config) if r.topic == topic])
     wait_until(lambda: committed_to(scene, topic) == end, "the end of the log")
     replace(kafka_broker, topic)
-    scene.produce(more_events(scene, 2_000, end + 50))  # longer than what was there
     record.fault()
     code, errors = scene.end(process)
     until.touch()

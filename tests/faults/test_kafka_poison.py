@@ -60,7 +60,8 @@ def produce(broker: LocalKafka, topic: str, values: list[bytes], codec: str | No
     """Append values in one batch, as a producer of somebody else's does."""
     producer = KafkaProducer(
         bootstrap_servers=[broker.url.removeprefix("kafka://")],
-        compression_type=codec, linger_ms=5_000, batch_size=300 * MIB, max_request_size=300 * MIB,
+        compression_type=codec, linger_ms=60_000, delivery_timeout_ms=300_000,
+        batch_size=300 * MIB, max_request_size=300 * MIB,
     )  # fmt: skip
     try:
         sent = [producer.send(topic, value) for value in values]
