@@ -1,4 +1,7 @@
-"""A broker that is killed, hangs, comes back or stays away costs time and nothing else."""
+"""A broker that is killed, hangs, comes back or stays away costs time and nothing else.
+
+It is one of its own: these tests may run beside those that share a broker.
+"""
 
 from __future__ import annotations
 
