@@ -71,6 +71,10 @@ class LogUnreachableError(LogError):
     """The broker or the log's file cannot be reached, opened or written."""
 
 
+class NotAcknowledgedError(LogUnreachableError):
+    """Records are still on their way when time is over; who has more of it may wait again."""
+
+
 class TopicNotFoundError(LogError):
     """A topic does not exist on the broker and is not to be created."""
 
