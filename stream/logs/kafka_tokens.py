@@ -54,13 +54,13 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python has n
         self._fetch = fetch
         self._clock = clock
         self._lock = threading.Lock()
-        self._token = ""
+        self._token: str | None = None
         self._until = float("-inf")
 
     def token(self) -> str:
         """Return a token that is good for a while."""
         with self._lock:
-            if self._clock() >= self._until:
+            if self._token is None or self._clock() >= self._until:
                 self._token, life = self._fetch()
                 bounded = min(max(life, _SHORTEST_LIFE), _LONGEST_LIFE)
                 self._until = self._clock() + _SHARE_OF_LIFE * bounded

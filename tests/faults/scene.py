@@ -5,15 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from stream.build import line_factory
 from stream.logs.open_log import open_log
 from stream.records import NewRecord
+from stream.snapshot import restore
 from stream.storage.store import Store
 from tests.faults import victim
-from tests.faults.oracle import Replay, read_source
+from tests.faults.oracle import Replay, learned_by, read_source
 from tests.faults.promises import Record
 from tests.lines import SMALL_MONITOR, interleaved, make_config
 
@@ -107,6 +110,16 @@ class Scene:
     def store(self) -> Store:
         """Open the stream's store."""
         return Store(self.store_url, self.name)
+
+    def learned(self) -> Counter[Any]:
+        """Return how often the stored model learned from each event."""
+        store = self.store()
+        newest = store.newest()
+        assert newest is not None
+        line = line_factory(self.config)(newest.version)
+        restore(line, *store.load(newest))
+        store.close()
+        return learned_by(line)
 
     def assert_same_as_uninterrupted(self) -> None:
         """Compare all that is left with an offline replay of the log as it now is."""
