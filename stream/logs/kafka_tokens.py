@@ -15,6 +15,7 @@ from kafka import errors as kafka_errors
 from kafka.net.sasl.oauth import AbstractTokenProvider
 from urllib3.exceptions import HTTPError
 
+from stream.egress import Outside
 from stream.errors import InputError
 
 _SECONDS = 5.0
@@ -93,7 +94,7 @@ def client_credentials(
     def fetch() -> tuple[str, float]:
         try:
             with (
-                urllib3.PoolManager(num_pools=1, ssl_context=ssl_context) as pool,
+                Outside(ssl_context=ssl_context) as pool,
                 pool.request(
                     "POST", url, fields=fields, headers=headers, encode_multipart=False,
                     timeout=_SECONDS, redirect=False, retries=False, preload_content=False,
