@@ -184,6 +184,7 @@ class Worker:
             When too many records are dead letters.
         LogError, StoreError
         """
+        self._publisher.should_stop = should_stop
         while not should_stop():
             self._look_for_a_schema()
             self.telemetry.begin()
@@ -200,7 +201,6 @@ class Worker:
             if until_caught_up and not records and not any(self._source.lag().values()):
                 break
         self._idle = True
-        self._publisher.hurry()
         self._look_after_runs()
         self.checkpoint()
         if self._supervisor is not None:
