@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -45,9 +46,13 @@ from serve.api.recent.predictions import add_prediction_routes
 from serve.api.request_scope import RequestScope
 from serve.api.served_stream import ServedStream, Streams
 from serve.api.status import add_status_routes
+from serve.api.tracing import TracedRequests
 from serve.api.workers.share import Share
 from stream.api_sections import ApiSection
 from stream.storage.identity import libraries
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 DRAIN_SECONDS = 5.0
 """How long served predictions may take to be recorded when the application stops."""
@@ -58,6 +63,7 @@ def create_app(
     *,
     access: Access | None = None,
     share: Share | None = None,
+    spans: TracerProvider | None = None,
     drain_seconds: float = DRAIN_SECONDS,
 ) -> FastAPI:
     """Return an application that serves some streams.
@@ -73,6 +79,8 @@ def create_app(
         Who may use them; everybody by default, which is for loopback alone.
     share
         What is shared with other processes on the same socket; None where this is the only one.
+    spans
+        Makes a span of each request; None for none.
     drain_seconds
         How long recording may go on when the application stops.
     """
@@ -115,6 +123,8 @@ def create_app(
     lean = lean_routes(app)
     allow_origins(app, access.settings.cors_origins)
     http = HttpMetrics(exposition.counted)
+    if spans is not None:
+        app.add_middleware(TracedRequests, provider=spans)
     app.add_middleware(RequestScope, metrics=http)
     add_docs_page(app)
     add_health_routes(app, served, exposition)

@@ -12,6 +12,7 @@ from serve.api.predicting.checking import Flag, flagged, refused
 from serve.api.predicting.memory import Given
 from serve.api.problems import FieldError, Problem, problem_of
 from serve.api.served_stream import ServedStream
+from serve.api.tracing import current_trace
 from stream.events import SERVED_HEADER, Event, Features, Rejected, Served
 from stream.labels import Label
 from stream.learner import Prediction, decide, probabilities
@@ -102,7 +103,7 @@ def _recorded(
     if isinstance(said, Problem):
         return said
     served = Served(said[0], live.version, live.learned_offset)
-    headers = ((SERVED_HEADER, _encode(served)),)
+    headers = ((SERVED_HEADER, _encode(served)), *current_trace())
     new = NewRecord(stream.config.events_topic, event.id.encode(), value, headers)
     if new.size > MAX_RECORD_BYTES:
         return _too_large_to_record(new, where)
