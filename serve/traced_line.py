@@ -143,7 +143,7 @@ class TracedLine:
         began: int,
         links: Sequence[api.Link] = (),
     ) -> api.Span:
-        where = {
+        known: dict[str, Any] = {
             "riverrun.stream": self._stream,
             "messaging.system": self._system,
             "messaging.destination.name": record.topic,
@@ -155,7 +155,7 @@ class TracedLine:
             f"{what} {self._stream}",
             context=_PROPAGATOR.extract(carrier),
             kind=api.SpanKind.CONSUMER,
-            attributes=where | about,
+            attributes=known | about,
             links=links,
             start_time=began,
         )

@@ -40,6 +40,8 @@ from serve.cli.retrain import retrain
 from serve.cli.schema import schema_check, schema_infer, schema_show
 from serve.cli.score import score
 from serve.cli.status import status
+from serve.cli.store import store_upgrade, store_version
+from serve.cli.store_backup import store_backup, store_restore
 from serve.cli.up import up
 from serve.cli.worker import worker
 from stream.errors import RiverrunError
@@ -105,6 +107,12 @@ GROUPS = {
         rich_markup_mode="rich",
         help="What events may hold: a file that people read, edit and check others against.",
         epilog="Example: riverrun schema infer january.csv.gz --output schema.toml",
+    ),
+    "store": typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="The store as a whole: its tables' version, upgrades, backup and restore.",
+        epilog="Example: riverrun store backup monday.db",
     ),
 }
 """Commands of two words, by the first."""
@@ -198,6 +206,13 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
         "riverrun labels wanted --json",
     ],
     labels_conflicts: ["riverrun labels conflicts", "riverrun labels conflicts --json"],
+    store_version: ["riverrun store version", "riverrun store version --json"],
+    store_upgrade: ["riverrun store upgrade", "riverrun store upgrade --json"],
+    store_backup: ["riverrun store backup monday.db", "riverrun store backup monday.db --json"],
+    store_restore: [
+        "riverrun store restore monday.db --check",
+        "riverrun store restore monday.db --config elsewhere.toml",
+    ],
     alerts_test: ["riverrun alerts test", "riverrun alerts test --json"],
     alerts_list: ["riverrun alerts list", "riverrun alerts list --json"],
     alerts_send: ["riverrun alerts send", "riverrun alerts send --once"],

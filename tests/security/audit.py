@@ -79,7 +79,7 @@ def not_asked(why: object) -> int:
     """Say that nobody knows."""
     text = (str(why).strip() or type(why).__name__).splitlines()[-1]
     say(f"advisories: NOT ASKED: {text}")
-    say("advisories: this is no clean answer; run 'make audit' where pypi.org can be reached")
+    say("advisories: this is no clean answer; run 'make audit' where the index can be asked")
     return NOT_ASKED
 
 
