@@ -124,9 +124,7 @@ def create_app(
     lean = lean_routes(app)
     allow_origins(app, access.settings.cors_origins)
     http = HttpMetrics(exposition.counted)
-    if spans is not None:
-        app.add_middleware(TracedRequests, provider=spans)
-    app.add_middleware(RequestScope, metrics=http)
+    _surround(app, http, spans)
     add_docs_page(app)
     add_health_routes(app, served, exposition)
     add_status_routes(app, served)
@@ -149,6 +147,13 @@ def create_app(
     add_session_routes(app, access, door)
     guard(app, access, door)
     return app
+
+
+def _surround(app: FastAPI, http: HttpMetrics, spans: TracerProvider | None) -> None:
+    """Add what surrounds every request; the last one added is the outermost."""
+    if spans is not None:
+        app.add_middleware(TracedRequests, provider=spans)
+    app.add_middleware(RequestScope, metrics=http)
 
 
 def _add_monitoring_routes(app: FastAPI, served: Streams) -> None:
