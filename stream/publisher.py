@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
+
+import structlog
 
 from stream.config import Config
 from stream.errors import NotAcknowledgedError, RecordTooLargeError
 from stream.log import Sink
-from stream.records import Record, TopicPartition
+from stream.records import Headers, Record, TopicPartition
 from stream.step import (
+    DeadLetter,
     PredictionRow,
     Step,
     dead_letter_record,
     prediction_record,
     shortened,
 )
+from stream.trace import trace_id
+
+_log = structlog.get_logger("riverrun.worker")
+
+_KEY_MAX, _MESSAGE_MAX = 512, 500
 
 _HURRIED_SECONDS = 10.0
 _SLICE_SECONDS = 1.0
@@ -32,6 +41,8 @@ class Publisher:
         Names the topics.
     silent_until
         Offsets below which everything was published before: a rebuild does not repeat it.
+    trace_of
+        Returns the headers of a prediction's trace; where none, its event's own are handed on.
 
     Attributes
     ----------
@@ -40,11 +51,17 @@ class Publisher:
     """
 
     def __init__(
-        self, sink: Sink, config: Config, silent_until: Mapping[TopicPartition, int]
+        self,
+        sink: Sink,
+        config: Config,
+        silent_until: Mapping[TopicPartition, int],
+        trace_of: Callable[[PredictionRow], Headers],
     ) -> None:
         self._sink = sink
         self._config = config
         self._silent_until = silent_until
+        self._trace_of = trace_of
+        self._told: Counter[str] = Counter()
         self._patience = config.kafka.patience / 1000
         self._stop_seen: float | None = None
         self.should_stop: Callable[[], bool] = lambda: False
@@ -65,7 +82,8 @@ class Publisher:
         new = [row for row in step.predictions if self.is_new(row.record)]
         if new:
             topic, task = config.predictions_topic, config.model.task
-            self._sink.append([prediction_record(row, topic, task) for row in new])
+            trace_of = self._trace_of
+            self._sink.append([prediction_record(row, topic, task, trace_of(row)) for row in new])
         for letter in step.dead_letters:
             if self.is_new(letter.record):
                 record = dead_letter_record(letter, config.dead_letters_topic)
@@ -73,6 +91,7 @@ class Publisher:
                     self._wait(self._sink.append([record]).offsets)
                 except RecordTooLargeError:
                     self._wait(self._sink.append([shortened(record)]).offsets)
+                self._tell(letter)
         return new
 
     def flush(self) -> None:
@@ -104,3 +123,22 @@ class Publisher:
         """Return whether a record is one that a rebuild has not passed before."""
         place = TopicPartition(record.topic, record.partition)
         return record.offset >= self._silent_until.get(place, 0)
+
+    def _tell(self, letter: DeadLetter) -> None:
+        """Write a line of log for the first, second, fourth, eighth ... of each kind."""
+        record, rejected = letter.record, letter.rejected
+        self._told[rejected.kind] += 1
+        count = self._told[rejected.kind]
+        if count & (count - 1):
+            return
+        key = None if record.key is None else record.key[:_KEY_MAX].decode("utf-8", "replace")
+        known = {"key": key, "trace_id": trace_id(record.headers)}
+        _log.warning(
+            "dead_letter",
+            place=f"{record.topic}-{record.partition}:{record.offset}",
+            stage=rejected.stage,
+            kind=rejected.kind,
+            message=rejected.message[:_MESSAGE_MAX],
+            of_this_kind=count,
+            **{name: value for name, value in known.items() if value is not None},
+        )

@@ -34,14 +34,14 @@ from stream.status import status_of
 from stream.storage.identity import identity_of
 from stream.storage.store import Store
 from stream.telemetry import Telemetry
+from stream.tracing import Tracing, Untraced
 from stream.training.supervisor import Launch, Supervisor
 from stream.watching.findings import Finding
 
 _log = structlog.get_logger("riverrun.worker")
 
-_POLL_SECONDS = 0.25
+_POLL_SECONDS = _BATCH_SECONDS = 0.25
 _SCHEMA_SECONDS = 1.0
-_BATCH_SECONDS = 0.25
 _SMALLEST_BATCH, _LARGEST_BATCH = 16, 2_000
 
 
@@ -67,6 +67,8 @@ class Worker:
     ----------
     telemetry
         Where its time goes.
+    tracing
+        Follows single events; set before ``start``, where somebody wants that.
 
     Notes
     -----
@@ -102,6 +104,7 @@ class Worker:
         self._schema_at = float("-inf")
         self._batch = _SMALLEST_BATCH
         self.telemetry = Telemetry(clock)
+        self.tracing: Tracing = Untraced()
 
     def start(self, rebuild: bool = False) -> None:
         """Claim the shard and load its state; ``Recovery`` says what it raises."""
@@ -109,20 +112,15 @@ class Worker:
         owner = f"{socket.gethostname()}:{os.getpid()}"
         self._claim = self._store.claim(owner, now)
         self._number = self._claim.last_number
-        recovered = Recovery(
-            self._config,
-            self._store,
-            self._claim,
-            self._source,
-            identity=self._identity,
-            make_line=self._make_line,
-            now=now,
-        ).start(rebuild)
+        of = (self._config, self._store, self._claim, self._source)
+        recovery = Recovery(*of, identity=self._identity, make_line=self._make_line, now=now)
+        recovered = recovery.start(rebuild)
         self.line = recovered.line
         self._restored = recovered.restored
         self._reason = recovered.reason
         self._silent_until = recovered.silent_until
-        self._publisher = Publisher(self._sink, self._config, self._silent_until)
+        trace_of = self.tracing.headers_of
+        self._publisher = Publisher(self._sink, self._config, self._silent_until, trace_of)
         rebuilt = bool(recovered.silent_until)
         seen = None if rebuilt else groups_of(self.line)
         self._recent = self._store.recent.begin(self._config.predictions.keep, seen, now)
@@ -250,7 +248,7 @@ class Worker:
     def _turn(self, records: list[Record]) -> None:
         started = self._clock.monotonic()
         self._store.check_epoch(self._claim)
-        step = self.line.handle(records, round(self._clock.now() * 1000))
+        step = self.tracing.handle(self.line, records, round(self._clock.now() * 1000))
         self._dirty = True
         self.telemetry.lap("handle")
         self._recent.saw(self._publisher.publish(step))

@@ -13,6 +13,8 @@ from serve.api.auth.jwks import IssuerUnreachableError, PublicKeys, fetch_json
 from serve.notify.post import Poster
 from serve.notify.receiver import UndeliveredError
 from stream.destinations import why_forbidden
+from stream.errors import InputError
+from stream.logs.kafka_tokens import client_credentials
 from tests.lines import make_config
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +108,15 @@ def test_a_name_that_leads_there_is_not_connected_to(monkeypatch, address):
         fetch_json("http://id.example/.well-known/openid-configuration")
 
 
+def test_tokens_for_kafka_are_not_asked_for_there(monkeypatch):
+    with pytest.raises(InputError, match="nothing is sent to"):
+        client_credentials("https://169.254.169.254/token", "me", "secret", None, None)
+    named(monkeypatch, "169.254.169.254")
+    fetch = client_credentials("https://id.example/token", "me", "secret", None, None)
+    with pytest.raises(Exception, match=r"cannot be reached \(ForbiddenAddressError\)"):
+        fetch()
+
+
 def test_one_forbidden_address_among_several_is_enough(monkeypatch, listener):
     named(monkeypatch, "127.0.0.1", "169.254.169.254")
     with pytest.raises(UndeliveredError, match="nothing is sent to"):
@@ -179,4 +190,6 @@ def test_nothing_else_in_the_server_opens_connections_of_its_own():
     by_a_person = {path for path in users if path.startswith("serve/client/")}
     assert users - by_a_person == checked
     for path in checked - {"stream/egress.py"}:
-        assert "PoolManager" not in (ROOT / path).read_text()
+        text = (ROOT / path).read_text()
+        assert "PoolManager" not in text, path
+        assert "import Outside" in text or "Outside\n" in text, path
