@@ -136,6 +136,20 @@ class OffsetTruncatedError(LogError):
         )
 
 
+class TopicReplacedError(LogError):
+    """A topic was deleted and made anew while it was read."""
+
+    exit_code = 4
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        super().__init__(
+            f"topic {topic!r} was deleted and made anew while it was read: what is unread is "
+            "gone, and its offsets mean something else now. Start with --rebuild to learn from "
+            "what is on the log, or restore the topic"
+        )
+
+
 class UndecodableBatchError(LogError):
     """A batch on the log cannot be unpacked: missing codec, bad checksum, or too large."""
 
@@ -164,6 +178,31 @@ class StoreError(RiverrunError):
 
 class StoreUnreachableError(StoreError):
     """The database cannot be reached, opened or written."""
+
+
+class StoreVersionError(StoreError):
+    """The store's tables are of a version that this riverrun does not work with."""
+
+    exit_code = 4
+
+
+class StoreReplacedError(StoreError):
+    """Another file stands where the store was opened, or none: what is written would be lost."""
+
+    exit_code = 4
+
+    def __init__(self, store: str, *, is_gone: bool) -> None:
+        what = "was deleted" if is_gone else "was replaced by another file"
+        super().__init__(
+            f"store {store} {what} while it was open; this process wrote nothing more. Put the "
+            "right file there, or restore a backup ('riverrun store restore FILE'), and start again"
+        )
+
+
+class BackupError(StoreError):
+    """A backup cannot be made, read or restored; nothing was changed."""
+
+    exit_code = 2
 
 
 class FencedError(StoreError):

@@ -60,6 +60,11 @@ class StreamSection(Section):
     on_gap: Literal["halt", "continue"] = Field(
         "halt", description="what to do where unread records expired: halt, or record and go on"
     )
+    store_patience: Duration = Field(
+        300_000,
+        description="how long a worker that has begun tries again while the store cannot be "
+        "reached or written, before it leaves with 3; 0s: at once",
+    )
 
 
 class TopicsSection(Section):

@@ -70,7 +70,7 @@ class Watchdog:
         self._done = threading.Event()
 
     def __enter__(self) -> Self:
-        self._watched = threading.get_ident()
+        self._watched, self._turn = threading.get_ident(), None
         self._done.clear()
         self._thread = threading.Thread(target=self._run, name="riverrun-watchdog", daemon=True)
         self._thread.start()

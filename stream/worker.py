@@ -21,11 +21,13 @@ from stream.lifecycle.live import request
 from stream.lifecycle.run import Request
 from stream.line import Line
 from stream.log import Log, Sink, Source
+from stream.offset_copies import OffsetCopies
 from stream.people import People
 from stream.publisher import Publisher
 from stream.recent import groups_of
 from stream.records import Record
 from stream.recovery import Recovery
+from stream.rolling import RollingScores
 from stream.schema_file import SchemaFile
 from stream.snapshot import mark_committed, take_snapshot
 from stream.status import status_of
@@ -39,9 +41,7 @@ from stream.watching.findings import Finding
 
 _log = structlog.get_logger("riverrun.worker")
 
-_POLL_SECONDS = 0.25
-_ROLLING_SECONDS = 5.0
-_SCHEMA_SECONDS = 1.0
+_POLL_SECONDS, _SCHEMA_SECONDS = 0.25, 1.0
 
 _Asked = Callable[[], bool]
 _OnTurn = Callable[[Line], None] | None
@@ -95,11 +95,10 @@ class Worker:
         self._make_supervisor = training
         self._clock = clock
         self._identity = identity_of(config)
-        self._rolling: dict[str, Any] | None = None
-        self._rolling_at = float("-inf")
-        self._rolling_of = 0
+        self._rolling = RollingScores()
         self._idle = False
         self._lag = Lag(source)
+        self._copies = OffsetCopies(source, clock)
         self._news: list[tuple[str, dict[str, Any]]] = []
         self._schema_file = SchemaFile(config)
         self._schema_at = float("-inf")
@@ -108,13 +107,7 @@ class Worker:
         self.telemetry = Telemetry(clock)
 
     def start(self, rebuild: bool = False) -> None:
-        """Claim the shard and load its state.
-
-        Raises
-        ------
-        RiverrunError
-            When it cannot go on from what is stored; see ``Recovery``.
-        """
+        """Claim the shard and load its state; ``Recovery`` says what it raises."""
         now = self._clock.now()
         owner = f"{socket.gethostname()}:{os.getpid()}"
         self._claim = self._store.claim(owner, now)
@@ -156,11 +149,21 @@ class Worker:
             learned_offset=self.line.learned_offset,
         )
 
+    @property
+    def number(self) -> int:
+        """Number of the last checkpoint that was committed."""
+        return self._number
+
+    def start_again(self) -> None:
+        """Go on from the newest checkpoint, as after a crash, unless another took over."""
+        self._store.check_epoch(self._claim)
+        if self._supervisor is not None:
+            self._supervisor.stop()
+        self._news = []
+        self.start()
+
     def run(
-        self,
-        should_stop: _Asked,
-        until_caught_up: bool = False,
-        on_turn: _OnTurn = None,
+        self, should_stop: _Asked, until_caught_up: bool = False, on_turn: _OnTurn = None
     ) -> None:
         """Work until told to stop, then commit what was done.
 
@@ -184,6 +187,7 @@ class Worker:
         with self._watchdog:
             self._loop(should_stop, until_caught_up, on_turn)
         self._idle = True
+        self._publisher.hurry()
         self._look_after_runs()
         self.checkpoint()
         if self._supervisor is not None:
@@ -243,7 +247,7 @@ class Worker:
             self._supervisor.after_commit(self.line)
         self._number, self._restored, self._dirty = number, True, False
         mark_committed(self.line, changes, number)
-        self._source.commit(self.line.offsets)
+        self._copies.copy(self.line.offsets)
         self._cadence.done(started, self._clock.monotonic())
         self.telemetry.spent("checkpoint", self._clock.monotonic() - flushed)
         _log.debug("checkpoint", number=number, seconds=round(self._cadence.took, 4))
@@ -299,14 +303,11 @@ class Worker:
         return any(offsets.get(place, 0) < end for place, end in self._silent_until.items())
 
     def _has_stale_scores(self) -> bool:
-        """Return whether the rolling scores fell behind, and there is time to mend it."""
-        return self._idle and self._rolling_of != self.line.scores.scored
+        return self._idle and self._rolling.is_behind(self.line)
 
     def _status(self, now: float, snapshot: Snapshot) -> dict[str, Any]:
-        if self._has_stale_scores() or now - self._rolling_at >= _ROLLING_SECONDS:
-            self._rolling, self._rolling_at = self.line.scores.rolling(), now
-            self._rolling_of = self.line.scores.scored
-        status = status_of(self.line, self._rolling, snapshot.parts.get(WATCH_PART))
+        rolling = self._rolling.read(self.line, now, is_wanted=self._has_stale_scores())
+        status = status_of(self.line, rolling, snapshot.parts.get(WATCH_PART))
         return status | {
             "checkpoint_seconds": self._cadence.took,
             "epoch": self._claim.epoch,

@@ -73,12 +73,17 @@ def _work(
 ) -> dict[str, Any]:
     from serve.cli.worker_progress import WorkerProgress
     from serve.compose import opened_worker
+    from stream.clock import SystemClock
+    from stream.patience import run_patiently
     from stream.status import status_of
 
     with opened_worker(config, secrets, str(path)) as worker:
         worker.start(rebuild)
         with WorkerProgress(config, path) as progress:
-            worker.run(asked, until_caught_up, progress)
+            patience = config.stream.store_patience
+            run_patiently(
+                worker, asked, until_caught_up, progress, patience=patience, clock=SystemClock()
+            )
         return status_of(worker.line, worker.line.scores.rolling())
 
 

@@ -19,9 +19,8 @@ from sqlalchemy import (
     and_,
 )
 
-SCHEMA_VERSION = 3
-LACKING_TABLES = ("1", "2")
-"""Versions that differ only in tables they do not have."""
+SCHEMA_VERSION = 4
+"""A change of the tables is a new version, with a migration in ``migrations/versions``."""
 
 metadata = MetaData()
 
@@ -112,8 +111,13 @@ panes = Table(
     Column("summary", JSON, nullable=False),
     Column("data", LargeBinary, nullable=False),
     Column("scores", LargeBinary, nullable=False),
+    Column("data_seal", String(200), nullable=True),
+    Column("scores_seal", String(200), nullable=True),
 )
-"""The monitor's closed panes; ``number`` is the checkpoint that they came with."""
+"""The monitor's closed panes; ``number`` is the checkpoint that they came with.
+
+Panes from before version 4 have no seals.
+"""
 
 references = Table(
     "references",
