@@ -29,6 +29,8 @@ def body_of(kind: str, rng: random.Random) -> bytes:
             for name, value in values.items()
         ]
         return msgspec.json.encode({"inputs": inputs})
+    if kind == "chantilly":
+        return msgspec.json.encode({"features": values})
     event = {"id": f"{rng.getrandbits(64):016x}", "at": round(time.time() * 1000), **values}
     return msgspec.json.encode({"event": event, "record": kind == "recorded"})
 
@@ -86,7 +88,9 @@ def main() -> int:
     parser.add_argument("host")
     parser.add_argument("port", type=int)
     parser.add_argument("path")
-    parser.add_argument("--kind", choices=["asked", "recorded", "mlserver"], default="asked")
+    parser.add_argument(
+        "--kind", choices=["asked", "recorded", "mlserver", "chantilly"], default="asked"
+    )
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--bodies", type=int, default=20_000)

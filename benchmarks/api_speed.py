@@ -26,9 +26,12 @@ from typing import Any
 import httpx
 import msgspec
 
+from benchmarks import api_chantilly, api_mlserver
 from benchmarks.streams import rows
 from stream.logs.open_log import open_log
 from stream.records import NewRecord
+
+Route = tuple[int, str, str, int]  # port, path, kind of body, process
 
 NAME = "bench"
 PREDICT = f"/v1/streams/{NAME}/predict"
@@ -61,21 +64,21 @@ def compare(repeats: int, seconds: float = 3.0) -> list[dict[str, Any]]:
     """
     with tempfile.TemporaryDirectory() as name, stream_in(Path(name)) as (port, api, config):
         with server([sys.executable, "-m", "benchmarks.api_echo"]) as (echo_port, echo):
-            routes: dict[str, tuple[int, str, str, int]] = {
+            routes: dict[str, Route] = {
                 "bare FastAPI": (echo_port, "/echo", "asked", echo.pid),
                 "predict, asked": (port, PREDICT, "asked", api.pid),
                 "predict, recorded": (port, PREDICT, "recorded", api.pid),
             }
-            with mlserver() as beside:
-                if beside is not None:
-                    routes["MLServer"] = beside
+            with mlserver() as first, chantilly() as second:
+                peers = {"MLServer": first, "chantilly": second}
+                routes |= {title: route for title, route in peers.items() if route is not None}
                 table = _table(_in_turn(routes, repeats, seconds))
         table[1] |= _at_half(port, config, table[1]["per_second"] // 2)
     return table
 
 
 def _in_turn(
-    routes: dict[str, tuple[int, str, str, int]], repeats: int, seconds: float
+    routes: dict[str, Route], repeats: int, seconds: float
 ) -> dict[str, list[dict[str, Any]]]:
     seen: dict[str, list[dict[str, Any]]] = {title: [] for title in routes}
     for _ in range(repeats):
@@ -154,24 +157,46 @@ def _produce(log: Any, count: int) -> None:
 
 
 @contextmanager
-def mlserver() -> Iterator[tuple[int, str, str, int] | None]:
+def mlserver() -> Iterator[Route | None]:
     """Run MLServer with the same kind of model, where ``BENCH_MLSERVER`` names its program."""
-    program = os.environ.get("BENCH_MLSERVER")
+    program = named("BENCH_MLSERVER", "mlserver", "mlserver river")
     if program is None:
-        sys.stderr.write(
-            "no MLServer beside it: set BENCH_MLSERVER to the program 'mlserver' of an environment "
-            "of its own, made with 'pip install mlserver river'\n"
-        )
         yield None
         return
-    from benchmarks.api_mlserver import folder_of
-
     port = free_port()
     with tempfile.TemporaryDirectory() as name:
-        folder = folder_of(Path(name), port)
+        folder = api_mlserver.folder_of(Path(name), port)
         with running([program, "start", str(folder)], cwd=folder) as process:
             answers(port, "/v2/health/ready")
             yield port, "/v2/models/bench/infer", "mlserver", process.pid
+
+
+@contextmanager
+def chantilly() -> Iterator[Route | None]:
+    """Run chantilly with the same kind of model, where ``BENCH_CHANTILLY`` names a gunicorn."""
+    program = named("BENCH_CHANTILLY", "gunicorn", "chantilly gunicorn setuptools")
+    if program is None:
+        yield None
+        return
+    port = free_port()
+    with tempfile.TemporaryDirectory() as name:
+        environment = api_chantilly.environment_of(Path(name))
+        command = api_chantilly.command(program, port)
+        with running(command, cwd=Path(name), environment=environment) as process:
+            answers(port, "/api/init")
+            api_chantilly.give_model(program, port)
+            yield port, "/api/predict", "chantilly", process.pid
+
+
+def named(variable: str, program: str, packages: str) -> str | None:
+    """Return the program of a peer's own environment; say how to make one where there is none."""
+    found = os.environ.get(variable)
+    if found is None:
+        sys.stderr.write(
+            f"one peer less beside it: set {variable} to the program {program!r} of an environment "
+            f"of its own, made with 'pip install {packages}'\n"
+        )
+    return found
 
 
 @contextmanager
@@ -184,9 +209,11 @@ def server(command: list[str]) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
 
 
 @contextmanager
-def running(command: list[str], cwd: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process, and stop it at the end."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+def running(
+    command: list[str], cwd: Path | None = None, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process, and stop it at the end; without an environment it finds riverrun."""
+    environment = environment or os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     process = subprocess.Popen(
         command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from monitor.errors import ConfigError as MonitorConfigError
 from stream.api_sections import ApiSection, OidcSection
 from stream.errors import ConfigError, Problem
+from stream.kafka_section import KafkaSection
 from stream.lifecycle.schedule import next_due
 from stream.sections import (
     DEFAULT_METRICS,
@@ -24,6 +25,7 @@ from stream.sections import (
     RetrainSection,
     StreamSection,
     TopicsSection,
+    WorkerSection,
 )
 from stream.telling_sections import AlertsSection, CanvasSection, MlflowSection
 from stream.watching.monitor_config import file_key, monitor_config
@@ -52,12 +54,14 @@ class Config(BaseSettings):
     )
 
     stream: StreamSection
+    kafka: KafkaSection = KafkaSection()
     topics: TopicsSection = TopicsSection()
     event: EventSection = EventSection()
     model: ModelSection
     labels: LabelsSection = LabelsSection()
     dead_letters: DeadLettersSection = DeadLettersSection()
     checkpoint: CheckpointSection = CheckpointSection()
+    worker: WorkerSection = WorkerSection()
     predictions: PredictionsSection = PredictionsSection()
     monitor: MonitorSection = MonitorSection()
     retrain: RetrainSection = RetrainSection()

@@ -21,7 +21,7 @@ from stream.records import NewRecord
 _log = structlog.get_logger("riverrun.api")
 
 _BATCH = 500
-_LINGER_SECONDS = 0.02  # fewer, larger appends leave more of the interpreter to requests
+_LINGER_SECONDS = 0.05  # fewer, larger appends: each costs a write to the disk
 _APPEND_SECONDS = 30.0
 _PROBE_SECONDS = 2.0
 _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 5.0

@@ -20,6 +20,7 @@ from serve.cli.console import show_error
 from serve.cli.dead_letters import dead_letters_list, dead_letters_show
 from serve.cli.dead_letters_replay import dead_letters_replay
 from serve.cli.demo import demo
+from serve.cli.doctor import doctor
 from serve.cli.drift import drift
 from serve.cli.init import init
 from serve.cli.keys import keys_add, keys_list, keys_revoke, keys_rotate
@@ -150,6 +151,7 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     worker: ["riverrun worker", "riverrun worker --until-caught-up --json"],
     api: ["riverrun api", "riverrun api --config flights.toml --workers 4"],
     status: ["riverrun status", "riverrun status --json"],
+    doctor: ["riverrun doctor", "riverrun doctor --config flights.toml --json"],
     produce: [
         "riverrun produce flights.csv.gz --rate 500/s",
         "riverrun produce landed.jsonl --to labels",

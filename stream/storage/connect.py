@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from stream.errors import ConfigError, Problem, StoreReplacedError, StoreUnreachableError
+from stream.redact import without_secrets
 from stream.sqlite_wal import use_wal
 
 _BUSY_SECONDS = 10
@@ -52,7 +53,9 @@ def connect(url: str) -> Engine:
             "use sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE "
             f"(the latter needs the extra 'postgres'): {error}"
         )
-        raise ConfigError("store", [Problem("stream.store", url, allowed)]) from None
+        raise ConfigError(
+            "store", [Problem("stream.store", without_secrets(url), without_secrets(allowed))]
+        ) from None
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
         folder = Path(parsed.database or ".").parent
@@ -66,7 +69,7 @@ def connect(url: str) -> Engine:
 
 def shown(engine: Engine) -> str:
     """Return the database's URL without its password."""
-    return engine.url.render_as_string(hide_password=True)
+    return without_secrets(engine.url.render_as_string(hide_password=True))
 
 
 @contextmanager

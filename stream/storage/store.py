@@ -18,6 +18,7 @@ from stream.storage.blobs import Blobs
 from stream.storage.database import open_database, reading, shown, writing
 from stream.storage.disagreements import Disagreements
 from stream.storage.happenings import write_happening
+from stream.storage.health import database_time, size_bytes
 from stream.storage.history import History
 from stream.storage.outbox import Outbox
 from stream.storage.precomputed import Precomputed
@@ -78,6 +79,14 @@ class Store:
     def close(self) -> None:
         """Let go of the connections."""
         self._engine.dispose()
+
+    def size_bytes(self) -> int:
+        """Return the bytes that the database takes on its disk."""
+        return size_bytes(self._engine)
+
+    def database_time(self) -> float | None:
+        """Return the database server's clock, in seconds since the epoch; None without a server."""
+        return database_time(self._engine)
 
     def shared_secret(self) -> bytes:
         """Return a secret of 256 bits that all processes on this store share.

@@ -60,6 +60,9 @@ class Groups:
     >>> groups.add([Anomaly("wrong_type", "x", "error", "'abc'", "float")], time=5)
     >>> [(g.kind, g.feature, g.count, g.first, g.sample) for g in groups.listed()]
     [('wrong_type', 'x', 1, 5, "'abc'")]
+    >>> groups.add([Anomaly("missing_rate", "x", "warning", "47.8% missing", "at most 9%")], 6)
+    >>> groups.listed()[0].sample  # the share of a pane, not somebody's value
+    '47.8% missing'
     """
 
     def __init__(self) -> None:
@@ -70,7 +73,9 @@ class Groups:
         """Count anomalies of one event or pane. Beyond the limit they are only counted."""
         for anomaly in anomalies:
             key = (anomaly.kind, anomaly.feature, anomaly.severity)
-            sample = redacted(anomaly.found)
+            kind = KINDS.get(anomaly.kind)
+            of_a_pane = kind is not None and kind.event is None  # a share or a count, no value
+            sample = anomaly.found if of_a_pane else redacted(anomaly.found)
             group = self._groups.get(key)
             if group is not None:
                 group.count += 1

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,10 @@ class Scene:
         shop.wait_for(drifted_and_promoted, "drift and a promotion")
         shop.ask(30)
         shop.send(400)
-        time.sleep(3)  # three scrapes with all of it
+        for counter in ("riverrun_promotions_total", "riverrun_monitor_concept_drifts_total"):
+            seen = f"changes({counter}[10m]) > 0"
+            shop.wait_for(partial(self.prometheus.now, seen), f"a scrape after {counter} rose")
+        time.sleep(3)  # the rules' turn, and three scrapes with all of it
         self.ended = time.time()
 
 

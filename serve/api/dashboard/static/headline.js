@@ -26,6 +26,9 @@ export function headline(status, drift, parts = []) {
   const next = run ? `; ${run.phase === "probation" ? `${run.version} is ` : ""}${PHASES[run.phase] ?? words(run.phase)}` : "";
   const alarms = (drift?.panes?.[0]?.alarms ?? []).filter((one) => one.role === "feature");
   const told = runSentence(run);
+  const others = (drift?.panes?.[0]?.alarms ?? []).filter((one) => one.role !== "feature");
+  const shifted = others.map((one) => one.role).join(" and the ");
+  const quiet = `No feature is in alarm${others.length ? `; the ${shifted} shifted` : ""}.`;
   if (alarms.length) {
     const names = new Set(alarms.map((one) => one.name));
     const from = sinceOf(drift, (pane) => pane.alarms.some((one) => one.role === "feature" && names.has(one.name)));
@@ -37,12 +40,11 @@ export function headline(status, drift, parts = []) {
   }
   if (monitor.state === "RETRAINING" && run?.trigger === "drift") {
     const from = sinceOf(drift, (pane) => pane.state === "RETRAINING" || pane.state === "DRIFT");
-    return say("act", "cycle", `The concept drifted; ${PHASES[run.phase] ?? words(run.phase)} since ${from}`, `No feature is in alarm. ${told}`);
+    return say("act", "cycle", `The concept drifted since ${from}; ${PHASES[run.phase] ?? words(run.phase)}`, `${quiet} ${told}`);
   }
-  const others = drift?.panes?.[0]?.alarms ?? [];
   if (others.length) {
     const from = sinceOf(drift, (pane) => pane.alarms.length > 0);
-    return say("warn", "warn", `The ${others.map((one) => one.role).join(" and the ")} shifted since ${from}${next}`, `No feature is in alarm. ${told}`);
+    return say("warn", "warn", `The ${shifted} shifted since ${from}${next}`, `No feature is in alarm. ${told}`);
   }
   if (monitor.state === "WARNING") return say("warn", "warn", `Something is close to its threshold${next}`, told);
   if (!monitor.last_pane) return say("ok", "ok", `Healthy so far${next}`, "No window has closed since the warm-up: drift is tested when the first one does.");
