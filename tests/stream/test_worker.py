@@ -345,3 +345,15 @@ def test_the_secret_protects_what_is_unpickled(bench):
     bench.store = Store(bench.url, "s", secret=b"key")
     with pytest.raises(CheckpointDamagedError, match="RIVERRUN_SECRET"):
         bench.worker()
+
+
+def test_a_character_that_a_database_cannot_hold_stops_nothing(store_url):
+    bench = Bench(store_url)
+    bench.produce(new_records("s.events", [event(1) | {"id": "a\x00b"}, event(2)]))
+    bench.run()
+    labels = [{"id": "a\x00b", "y": y, "by": by} for y, by in ((True, "ann"), (False, "b\x00b"))]
+    bench.produce(new_records("s.labels", labels))
+    assert bench.run().line.counts.learned == 1
+    bench.store.runs.ask("retrain", {"reason": "a\x00b"}, "ann\x00", 1.0)
+    bench.store.record("gap", {"message": "a\x00b"}, 1.0)
+    assert bench.store.happenings()[0]["detail"] == {"message": "a\x00b"}
