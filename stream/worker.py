@@ -36,13 +36,16 @@ from stream.storage.store import Store
 from stream.telemetry import Telemetry
 from stream.tracing import Tracing, Untraced
 from stream.training.supervisor import Launch, Supervisor
+from stream.turn_size import TurnSize
+from stream.watchdog import Watchdog
 from stream.watching.findings import Finding
 
 _log = structlog.get_logger("riverrun.worker")
 
-_POLL_SECONDS = _BATCH_SECONDS = 0.25
-_SCHEMA_SECONDS = 1.0
-_SMALLEST_BATCH, _LARGEST_BATCH = 16, 2_000
+_POLL_SECONDS, _SCHEMA_SECONDS = 0.25, 1.0
+
+_Asked = Callable[[], bool]
+_OnTurn = Callable[[Line], None] | None
 
 
 class Worker:
@@ -102,7 +105,8 @@ class Worker:
         self._news: list[tuple[str, dict[str, Any]]] = []
         self._schema_file = SchemaFile(config)
         self._schema_at = float("-inf")
-        self._batch = _SMALLEST_BATCH
+        self._size = TurnSize()
+        self._watchdog = Watchdog(config.worker, store, clock)
         self.telemetry = Telemetry(clock)
         self.tracing: Tracing = Untraced()
 
@@ -158,10 +162,7 @@ class Worker:
         self.start()
 
     def run(
-        self,
-        should_stop: Callable[[], bool],
-        until_caught_up: bool = False,
-        on_turn: Callable[[Line], None] | None = None,
+        self, should_stop: _Asked, until_caught_up: bool = False, on_turn: _OnTurn = None
     ) -> None:
         """Work until told to stop, then commit what was done.
 
@@ -179,14 +180,24 @@ class Worker:
         FencedError
             When another worker took over.
         HaltedError
-            When too many records are dead letters.
+            When too many records are dead letters, or the model grows without end.
         LogError, StoreError
         """
-        self._publisher.should_stop = should_stop
-        while not should_stop():
+        self._publisher.should_stop = lambda: should_stop() or self._watchdog.asks
+        with self._watchdog:
+            self._loop(should_stop, until_caught_up, on_turn)
+        self._idle = True
+        self._look_after_runs()
+        self.checkpoint()
+        if self._supervisor is not None:
+            self._supervisor.stop()
+        self._watchdog.check()
+
+    def _loop(self, should_stop: _Asked, until_caught_up: bool, on_turn: _OnTurn) -> None:
+        while not (should_stop() or self._watchdog.asks):
             self._look_for_a_schema()
             self.telemetry.begin()
-            records = self._source.poll(self._batch, _POLL_SECONDS)
+            records = self._source.poll(self._size.records, _POLL_SECONDS)
             self._idle = not records
             self.telemetry.polled(len(records))
             if records:
@@ -198,11 +209,6 @@ class Worker:
                 on_turn(self.line)
             if until_caught_up and not records and not any(self._source.lag().values()):
                 break
-        self._idle = True
-        self._look_after_runs()
-        self.checkpoint()
-        if self._supervisor is not None:
-            self._supervisor.stop()
 
     def checkpoint(self) -> None:
         """Commit the state, where anything happened since the last one.
@@ -248,13 +254,14 @@ class Worker:
     def _turn(self, records: list[Record]) -> None:
         started = self._clock.monotonic()
         self._store.check_epoch(self._claim)
-        step = self.tracing.handle(self.line, records, round(self._clock.now() * 1000))
+        now = round(self._clock.now() * 1000)
+        step = self._watchdog.handle(self.tracing.handle, self.line, records, now)
         self._dirty = True
         self.telemetry.lap("handle")
         self._recent.saw(self._publisher.publish(step))
         self.telemetry.lap("publish")
         self._tell([found for at, found in step.findings if self._publisher.is_new(at)])
-        self._fit_batch(len(records), self._clock.monotonic() - started)
+        self._size.fit(len(records), self._clock.monotonic() - started)
         if step.halt is not None:
             self._news.append(("halted", {"message": step.halt}))
             self.checkpoint()
@@ -290,11 +297,6 @@ class Worker:
                 tell(finding.kind, **finding.line())
             if finding.is_news:
                 self._news.append((finding.kind, finding.detail()))
-
-    def _fit_batch(self, handled: int, seconds: float) -> None:
-        """Keep a turn near a quarter of a second, so that a slow model still stops in time."""
-        fitting = int(handled * _BATCH_SECONDS / max(seconds, 1e-6))
-        self._batch = min(_LARGEST_BATCH, max(_SMALLEST_BATCH, min(fitting, 2 * self._batch)))
 
     def _is_behind(self) -> bool:
         offsets = self.line.offsets

@@ -80,10 +80,7 @@ def translated(engine: Engine) -> Iterator[None]:
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
         text = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
-        raise StoreUnreachableError(
-            f"store {shown(engine)}: {text}. {_advice(text)}; nothing was lost: the last "
-            "checkpoint stands"
-        ) from error
+        raise StoreUnreachableError(f"store {shown(engine)}: {text}. {_advice(text)}") from error
 
 
 @contextmanager
@@ -147,19 +144,19 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 def _advice(text: str) -> str:
     lowered = text.lower()
-    if "full" in lowered:
-        return "Free some space on the disk and start again"
-    if "locked" in lowered:
-        return f"Another process held it for more than {_BUSY_SECONDS} s"
-    if "readonly" in lowered or "unable to open" in lowered or "permission" in lowered:
-        return "Check that the file and its folder can be written"
-    if "malformed" in lowered or "disk i/o error" in lowered:
+    if "malformed" in lowered or "disk i/o error" in lowered or "no such table" in lowered:
         return (
             "The file is damaged: move it away, and restore a backup ('riverrun store restore "
             "FILE') or let the worker learn anew from the log"
         )
-    if "no such table" in lowered:
-        return "The file was emptied: move it away, and restore a backup"
     if "not a database" in lowered:
         return "The file is something else; name another one in stream.store"
-    return "Check stream.store, and that the database runs"
+    if "full" in lowered:
+        what = "Free some space on the disk and start again"
+    elif "locked" in lowered:
+        what = f"Another process held it for more than {_BUSY_SECONDS} s"
+    elif "readonly" in lowered or "unable to open" in lowered or "permission" in lowered:
+        what = "Check that the file and its folder can be written"
+    else:
+        what = "Check stream.store, and that the database runs"
+    return f"{what}; nothing was lost: the last checkpoint stands"

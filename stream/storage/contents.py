@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Connection, Engine, MetaData, Row, Table, insert, inspect, select
 
+from stream.storage.any_text import storable
 from stream.storage.tables import metadata
 
 _ROWS = 50
@@ -69,7 +70,8 @@ def _row_digest(row: Row[Any]) -> int:
     digest = sha256()
     for value in row:
         is_blob = isinstance(value, bytes | memoryview)
-        part = bytes(value) if is_blob else json.dumps(value, sort_keys=True).encode()
+        told = storable(value) if isinstance(value, str) else value
+        part = bytes(value) if is_blob else json.dumps(told, sort_keys=True).encode()
         digest.update(b"%d:%d:" % (is_blob, len(part)))
         digest.update(part)
     return int.from_bytes(digest.digest(), "big")

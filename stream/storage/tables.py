@@ -19,6 +19,8 @@ from sqlalchemy import (
     and_,
 )
 
+from stream.storage.any_text import AnyString, AnyText
+
 SCHEMA_VERSION = 4
 """A change of the tables is a new version, with a migration in ``migrations/versions``."""
 
@@ -89,7 +91,7 @@ versions = Table(
     Column("stream", String(128), primary_key=True),
     Column("version", String(64), primary_key=True),
     Column("created_at", Float, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", AnyText, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("libraries", JSON, nullable=False),
 )
@@ -148,7 +150,7 @@ precomputed = Table(
     "precomputed",
     metadata,
     Column("stream", String(128), primary_key=True),
-    Column("id", String(512), primary_key=True),
+    Column("id", AnyString(512), primary_key=True),
     Column("number", BigInteger, nullable=False),
     Column("data", LargeBinary, nullable=False),
     Index("precomputed_by_number", "stream", "number"),
@@ -177,7 +179,7 @@ run_changes = Table(
     Column("state", String(64), nullable=False),
     Column("time", BigInteger, nullable=False),
     Column("at", Float, nullable=False),
-    Column("sentence", Text, nullable=False),
+    Column("sentence", AnyText, nullable=False),
     Column("detail", JSON, nullable=False),
 )
 """What happened to retraining runs; ``number`` is the checkpoint that it came with."""
@@ -216,10 +218,10 @@ requests = Table(
     Column("stream", String(128), nullable=False, index=True),
     Column("kind", String(32), nullable=False),
     Column("detail", JSON, nullable=False),
-    Column("by", Text, nullable=False),
+    Column("by", AnyText, nullable=False),
     Column("at", Float, nullable=False),
     Column("handled_at", Float, nullable=True),
-    Column("outcome", Text, nullable=True),
+    Column("outcome", AnyText, nullable=True),
 )
 """What people ask of the worker; it answers with the checkpoint in which it obeyed."""
 
@@ -253,7 +255,7 @@ label_conflicts = Table(
     Column("shard", String(128), primary_key=True),
     Column("number", BigInteger, primary_key=True),
     Column("position", Integer, primary_key=True),
-    Column("event", Text, nullable=False),
+    Column("event", AnyText, nullable=False),
     Column("detail", JSON, nullable=False),
 )
 """Labels that contradict others; ``number`` is the checkpoint that they came with."""
@@ -265,10 +267,10 @@ audit = Table(
     Column("stream", String(128), nullable=False, index=True),
     Column("at", Float, nullable=False),
     Column("action", String(32), nullable=False),
-    Column("by", Text, nullable=False),
+    Column("by", AnyText, nullable=False),
     Column("via", String(16), nullable=False),
-    Column("origin", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("origin", AnyText, nullable=False),
+    Column("reason", AnyText, nullable=False),
     Column("detail", JSON, nullable=False),
     Column("request", Integer, nullable=True),
 )
@@ -287,7 +289,7 @@ receivers = Table(
     Column("failed", BigInteger, nullable=False),
     Column("dropped", BigInteger, nullable=False),
     Column("sent_at", Float, nullable=True),
-    Column("last_error", Text, nullable=True),
+    Column("last_error", AnyText, nullable=True),
 )
 """Who is told of what happens: how far each has read happenings and runs, and what came of it."""
 
@@ -297,7 +299,7 @@ outbox = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("stream", String(128), nullable=False, index=True),
     Column("receiver", String(32), nullable=False),
-    Column("key", Text, nullable=False),
+    Column("key", AnyText, nullable=False),
     Column("at", Float, nullable=False),
     Column("data", JSON, nullable=False),
 )

@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 
 import stream.patience as patience_module
 import stream.storage.connect as connect_module
-import stream.worker as worker_module
+import stream.turn_size as turn_size
 from serve.cli.signals import stopping
 from stream.build import line_factory
 from stream.clock import SystemClock
@@ -56,7 +56,7 @@ def main(arguments: dict[str, Any], sections: dict[str, Any], folder: str) -> No
         processors=[structlog.processors.JSONRenderer()],
         logger_factory=structlog.WriteLoggerFactory(log_file),
     )
-    worker_module._LARGEST_BATCH = 40
+    turn_size._LARGEST = 40
     connect_module._BUSY_SECONDS = arguments.get("busy", 10)
     patience_module._LONGEST_SECONDS = 0.5
     config = make_config(**sections)

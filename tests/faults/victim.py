@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy import event
 
 import stream.training.supervisor as supervisor_module
-import stream.worker as worker_module
+import stream.turn_size as turn_size
 from serve.api.run_api import run_api
 from serve.cli.signals import stopping
 from serve.compose import Secrets, open_stream_log
@@ -103,7 +103,7 @@ def main(arguments: dict[str, Any], sections: dict[str, Any], errors: str) -> No
         A file for the message of what a person would be told.
     """
     _configure_logs(arguments.get("told"))
-    worker_module._LARGEST_BATCH = 40
+    turn_size._LARGEST = 40
     number = arguments.get("signal", signal.SIGKILL)
     killer = Killer(arguments.get("step"), arguments.get("times", 1), number)
     with stopping() as asked:

@@ -181,6 +181,13 @@ def test_precomputed_predictions_are_found_by_id_and_the_newest_counts(url):
     assert (store.precomputed.count(), other.precomputed.count()) == (3, 1)
 
 
+def test_a_precomputed_prediction_is_found_by_an_id_of_any_characters(url):
+    store = Store(url, "s")
+    store.precomputed.add([scored("a\x00b"), scored("\U0001f600")], keep=10)
+    assert store.precomputed.find("a\x00b") is not None
+    assert store.precomputed.find("\U0001f600").scored.id == "\U0001f600"
+
+
 def test_precomputed_predictions_are_bounded_and_the_oldest_go(url):
     store = Store(url, "s")
     assert store.precomputed.add([scored(str(n)) for n in range(8)], keep=5) == 3
