@@ -30,7 +30,7 @@ def library():
     return found[0]
 
 
-@pytest.fixture(params=["sqlite", "kafka"])
+@pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.slow_fault)])
 def scene(request, tmp_path, record):
     """Return a stream without events, on each log, with a long wait for labels."""
     if request.param == "sqlite":
