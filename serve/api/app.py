@@ -14,6 +14,7 @@ from serve.api.auth.cors import allow_origins
 from serve.api.auth.guard import AccessMetrics, guard
 from serve.api.auth.routes import add_session_routes
 from serve.api.dashboard.pages import add_dashboard_routes
+from serve.api.dead_letters.routes import add_dead_letter_routes
 from serve.api.docs_page import add_docs_page
 from serve.api.explain import add_explain_routes
 from serve.api.exposition import Exposition
@@ -130,6 +131,7 @@ def create_app(
     app.state.close_live = live.close
     exposition.add(live.families)
     add_label_routes(app, served)
+    add_dead_letter_routes(app, served)
     add_audit_routes(app, served)
     _add_insight_routes(app, served, samplers, http)
     add_dashboard_routes(app, served, access)
