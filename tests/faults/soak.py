@@ -23,6 +23,8 @@ from threading import Event, Thread
 
 import httpx
 
+from stream.storage.recent import SIGHTINGS_KEPT
+from stream.storage.runs import KEPT_RUNS
 from tests.faults.programs import Asked, Program, read_so_far, wait_for
 from tests.faults.promises import Record
 from tests.faults.scene import Scene
@@ -50,11 +52,13 @@ KEPT = {
     "checkpoint_parts": 60,
     "checkpoint_chunks": 400,
     "predictions": 400,
-    "anomalies": 2_500,
-    "run_changes": 4_000,
+    "sightings": SIGHTINGS_KEPT + 1,
+    "label_conflicts": 10_100,
+    "run_changes": 4 * KEPT_RUNS,
     "happenings": 10_100,
 }
-"""Rows of each table that its retention allows; those of ``predictions`` are of many each."""
+"""Rows of each table that its retention allows; those of ``predictions`` are of many each, and
+``sightings`` are the anomalies."""
 
 
 @dataclass
@@ -195,9 +199,8 @@ def resident(pid: int) -> int:
 def rows_of(path: str) -> dict[str, int]:
     """Return how many rows each table of retention has."""
     with closing(sqlite3.connect(path, timeout=30)) as file:
-        there = {row[0] for row in file.execute("SELECT name FROM sqlite_master")}
         return {table: file.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-                for table in KEPT if table in there}  # fmt: skip
+                for table in KEPT}  # fmt: skip
 
 
 @dataclass
