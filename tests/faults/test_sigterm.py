@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from tests.faults.oracle import read_source
+from stream.logs.open_log import open_log
+from tests.faults.oracle import read_all, read_source, said_of
+from tests.faults.programs import Asked, Program, wait_for
 from tests.faults.scene import Scene
 from tests.lines import event, new_records, truth
 
@@ -129,3 +133,55 @@ def test_sigterm_in_a_rebuild(scene):
     code, errors = scene.run(rebuild=True)
     assert code == 0, errors
     scene.assert_learned_anew("v2")
+
+
+def test_sigterm_ends_up_with_all_that_it_started(tmp_path, record):
+    broker, store = f"sqlite:///{tmp_path / 'log.db'}", f"sqlite:///{tmp_path / 'store.db'}"
+    retrain = RETRAIN | {"min_events": 1_000_000}  # it goes on for as long as it is let
+    scene = Scene(broker, store, tmp_path, record, events=0, retrain=retrain)
+    rows = [event(number, truth(number)) for number in range(1_500)]
+    scene.produce(new_records(scene.config.events_topic, rows))
+    asked = Asked(scene)
+    up = Program(scene, tmp_path, "up")
+    try:
+        wait_for(asked.is_ready, "the API", up)
+        wait_for(lambda: trains(scene), "a training", up)
+        for number in range(10_000, 10_040):
+            assert asked.predict(event(number)).status_code == 200
+        started = time.monotonic()
+        assert up.terminate() == 0, up.said
+        assert time.monotonic() - started < GRACE + 30
+        record.fault()
+    finally:
+        up.kill()
+    assert processes_in(tmp_path) == []
+    assert "Traceback" not in up.said
+    worker = Program(scene, tmp_path, "worker", "--until-caught-up")
+    assert worker.end() == 0, worker.said
+    log = open_log(broker)
+    published = [said_of(one)["id"] for one in read_all(log, scene.config.predictions_topic)]
+    log.close()
+    wanted = [*range(1_500), *range(10_000, 10_040)]
+    record.compared({f"e{number}": 1 for number in wanted}, dict.fromkeys(published, 1))
+    found = scene.store()
+    assert found.newest().status["counts"]["learned"] == 1_500
+    assert found.newest().status["counts"]["served"] == 40
+    found.close()
+
+
+def trains(scene):
+    """Return whether a training has told how far it is."""
+    store = scene.store()
+    training = store.runs.training(1)
+    store.close()
+    return training is not None and training.progress
+
+
+def processes_in(folder):
+    """Return the processes that run in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").resolve() == folder.resolve():
+                found.append((process / "cmdline").read_bytes())
+    return found

@@ -6,6 +6,7 @@ to the statements of its store.
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import signal
@@ -134,8 +135,10 @@ def _run(
         killer.around(worker.line, "handle", "handle")
         killer.around(worker.line.learner, "predict", "predict")
 
+        turns = itertools.count()
+
         def after_a_turn(_line: Line) -> None:
-            if files is not None:
+            if next(turns) == 0 and files is not None:
                 _use_up_files(files)
             time.sleep(pause)
 
