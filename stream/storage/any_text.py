@@ -22,7 +22,7 @@ def storable(text: str) -> str:
 class AnyText(TypeDecorator[str]):
     """Text of any characters, the same on each database."""
 
-    impl = Text
+    impl: type[String] = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
