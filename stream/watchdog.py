@@ -34,6 +34,9 @@ _GRACE_SECONDS = 5.0
 _GRACE_SHARE = 1.25
 """Of the limit, beyond which nothing is waited for."""
 
+Handle = Callable[[Line, Sequence[Record], int], Step]
+"""Lets a line handle records at a time of day in milliseconds."""
+
 
 class Watchdog:
     """Looks four times a second at what the worker does, in a thread of its own.
@@ -86,10 +89,10 @@ class Watchdog:
         """Whether the worker had better stop; ``check`` says why."""
         return self._over is not None
 
-    def handle(self, line: Line, records: Sequence[Record], now: int) -> Step:
-        """Let the line handle records, and look on."""
+    def handle(self, handle: Handle, line: Line, records: Sequence[Record], now: int) -> Step:
+        """Let the line handle records by what is given, and look on."""
         self._turn = (line, records)
-        step = line.handle(records, now)
+        step = handle(line, records, now)
         self._turn = None
         return step
 

@@ -34,6 +34,7 @@ from stream.status import status_of
 from stream.storage.identity import identity_of
 from stream.storage.store import Store
 from stream.telemetry import Telemetry
+from stream.tracing import Tracing, Untraced
 from stream.training.supervisor import Launch, Supervisor
 from stream.turn_size import TurnSize
 from stream.watchdog import Watchdog
@@ -69,6 +70,8 @@ class Worker:
     ----------
     telemetry
         Where its time goes.
+    tracing
+        Follows single events; set before ``start``, where somebody wants that.
 
     Notes
     -----
@@ -105,6 +108,7 @@ class Worker:
         self._size = TurnSize()
         self._watchdog = Watchdog(config.worker, store, clock)
         self.telemetry = Telemetry(clock)
+        self.tracing: Tracing = Untraced()
 
     def start(self, rebuild: bool = False) -> None:
         """Claim the shard and load its state; ``Recovery`` says what it raises."""
@@ -112,20 +116,15 @@ class Worker:
         owner = f"{socket.gethostname()}:{os.getpid()}"
         self._claim = self._store.claim(owner, now)
         self._number = self._claim.last_number
-        recovered = Recovery(
-            self._config,
-            self._store,
-            self._claim,
-            self._source,
-            identity=self._identity,
-            make_line=self._make_line,
-            now=now,
-        ).start(rebuild)
+        of = (self._config, self._store, self._claim, self._source)
+        recovery = Recovery(*of, identity=self._identity, make_line=self._make_line, now=now)
+        recovered = recovery.start(rebuild)
         self.line = recovered.line
         self._restored = recovered.restored
         self._reason = recovered.reason
         self._silent_until = recovered.silent_until
-        self._publisher = Publisher(self._sink, self._config, self._silent_until)
+        trace_of = self.tracing.headers_of
+        self._publisher = Publisher(self._sink, self._config, self._silent_until, trace_of)
         rebuilt = bool(recovered.silent_until)
         seen = None if rebuilt else groups_of(self.line)
         self._recent = self._store.recent.begin(self._config.predictions.keep, seen, now)
@@ -184,10 +183,10 @@ class Worker:
             When too many records are dead letters, or the model grows without end.
         LogError, StoreError
         """
+        self._publisher.should_stop = lambda: should_stop() or self._watchdog.asks
         with self._watchdog:
             self._loop(should_stop, until_caught_up, on_turn)
         self._idle = True
-        self._publisher.hurry()
         self._look_after_runs()
         self.checkpoint()
         if self._supervisor is not None:
@@ -255,7 +254,8 @@ class Worker:
     def _turn(self, records: list[Record]) -> None:
         started = self._clock.monotonic()
         self._store.check_epoch(self._claim)
-        step = self._watchdog.handle(self.line, records, round(self._clock.now() * 1000))
+        now = round(self._clock.now() * 1000)
+        step = self._watchdog.handle(self.tracing.handle, self.line, records, now)
         self._dirty = True
         self.telemetry.lap("handle")
         self._recent.saw(self._publisher.publish(step))

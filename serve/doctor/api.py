@@ -12,8 +12,8 @@ from urllib3.exceptions import HTTPError
 from serve.cli.checks_access import access_summary
 from serve.compose import Secrets
 from serve.doctor.diagnosis import Chart
-from serve.egress import Outside
 from stream.config import Config
+from stream.egress import Outside
 
 _SOON_SECONDS = 7 * 86_400.0
 _TIMEOUT_SECONDS = 5.0

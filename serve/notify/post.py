@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from serve.egress import ForbiddenAddressError, Outside
 from serve.notify.receiver import RefusedError, UndeliveredError
+from stream.egress import ForbiddenAddressError, Outside
 from stream.errors import ConfigError, Problem
 
 _EXCERPT = 200

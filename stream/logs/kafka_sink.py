@@ -16,12 +16,14 @@ from kafka.serializer import Serializer
 from stream.errors import (
     LogError,
     LogUnreachableError,
+    NotAcknowledgedError,
     PartitionNotFoundError,
     RecordTooLargeError,
     TopicNotFoundError,
 )
 from stream.logs.kafka_connection import KafkaAddress
-from stream.logs.kafka_silence import tell_silence
+from stream.logs.kafka_failures import keep_failures_local
+from stream.logs.kafka_silence import tell_answer, tell_silence
 from stream.logs.log_rules import refuse_too_large
 from stream.records import NewRecord, TopicPartition
 
@@ -29,6 +31,7 @@ _BUFFER_BYTES = 32 * 1024 * 1024
 _RECORD_OVERHEAD = 100
 _LARGEST_REQUEST = 16 * 1024 * 1024
 _DELIVERY_SECONDS = 60.0
+_CLOSE_SECONDS = 5.0
 _TELL_SECONDS = 5.0
 """After so long without an acknowledgement it is said that the cluster is silent."""
 
@@ -46,27 +49,91 @@ class _PassingSerializer(Serializer):  # type: ignore[misc]  # kafka-python has 
 
 
 class _Sent:
-    """A record on its way."""
+    """A record on its way; ``is_told`` once who appended it has heard that it failed."""
 
-    __slots__ = ("future", "size", "topic")
+    __slots__ = ("future", "is_told", "size", "topic")
 
     def __init__(self, topic: str, size: int, future: Any) -> None:
         self.topic = topic
         self.size = size
         self.future = future
+        self.is_told = False
+
+
+class _Waits:
+    """Waits for acknowledgements, and says once that none come."""
+
+    def __init__(self, address: KafkaAddress) -> None:
+        self._address = address
+        self._since: float | None = None
+        self._told = False
+
+    def settle(self, sent: _Sent, deadline: float) -> tuple[TopicPartition, int]:
+        """Return where a record stands, or raise what became of it."""
+        address = self._address
+        self._wait(sent.future, deadline)
+        if not sent.future.is_done:
+            raise NotAcknowledgedError(_not_acknowledged(address, sent))
+        try:
+            metadata = sent.future.get(timeout=0.0)
+        except kafka_errors.MessageSizeTooLargeError as error:
+            # Batches that travel together fail together, so this may not be the large one.
+            raise RecordTooLargeError(sent.topic, None, None) from error
+        except kafka_errors.KafkaTimeoutError as error:
+            raise LogUnreachableError(_not_acknowledged(address, sent)) from error
+        except kafka_errors.KafkaError as error:
+            raise address.translate(error, f"appending to topic {sent.topic}") from error
+        return TopicPartition(metadata.topic, metadata.partition), metadata.offset
+
+    def _wait(self, future: Any, deadline: float) -> None:
+        if not future.is_done:
+            self._since = self._since or time.monotonic()
+            tell_at = self._since + _TELL_SECONDS
+            if not self._told and tell_at < deadline:
+                _wait_until(future, tell_at)
+                if not future.is_done:
+                    self._told = True
+                    tell_silence(self._address, _TELL_SECONDS, "records are not acknowledged")
+            _wait_until(future, deadline)
+        if future.is_done:
+            self._since = None
+            if self._told:
+                self._told = False
+                tell_answer(self._address)
+
+
+def _not_acknowledged(address: KafkaAddress, sent: _Sent) -> str:
+    return (
+        f"{address.url}: a record for topic {sent.topic!r} was not acknowledged in time: check "
+        "that the broker runs and has enough replicas in sync"
+    )
+
+
+def _wait_until(future: Any, moment: float) -> None:
+    with suppress(kafka_errors.KafkaError):
+        future.get(timeout=max(0.0, moment - time.monotonic()))
 
 
 class KafkaReceipt:
     """Records on their way."""
 
-    def __init__(self, address: KafkaAddress, sent: list[_Sent]) -> None:
-        self._address = address
+    def __init__(self, waits: _Waits, sent: list[_Sent]) -> None:
+        self._waits = waits
         self._sent = sent
 
     def offsets(self, timeout_seconds: float = 30.0) -> list[tuple[TopicPartition, int]]:
         """Wait until the records are durable; return where each one stands, in order."""
         deadline = time.monotonic() + timeout_seconds
-        return [_settle(self._address, sent, deadline) for sent in self._sent]
+        return [self._settle(sent, deadline) for sent in self._sent]
+
+    def _settle(self, sent: _Sent, deadline: float) -> tuple[TopicPartition, int]:
+        try:
+            return self._waits.settle(sent, deadline)
+        except NotAcknowledgedError:
+            raise
+        except LogError:
+            sent.is_told = True
+            raise
 
 
 class KafkaSink:
@@ -88,10 +155,11 @@ class KafkaSink:
         self._address = address
         self._list_topics = topics
         self._known: dict[str, int] = {}
+        self._waits = _Waits(address)
         self._lock = Lock()
         self._on_the_way: deque[_Sent] = deque()
         self._bytes = 0
-        self._failure: LogError | None = None
+        self._failure: tuple[_Sent, LogError] | None = None
         self._delivery_seconds = max(_DELIVERY_SECONDS, address.patience_seconds)
         self.is_closed = False
         with address.translated("opening a producer"):
@@ -110,6 +178,7 @@ class KafkaSink:
                 value_serializer=_PassingSerializer(),
                 metrics_enabled=False,
             )
+        keep_failures_local(self._producer)
 
     def append(self, records: Sequence[NewRecord]) -> KafkaReceipt:
         """Hand records over, in order. Blocks while too many bytes are on their way.
@@ -130,17 +199,20 @@ class KafkaSink:
                 self._settle_finished()
                 while self._bytes > _BUFFER_BYTES:
                     self._settle_first(time.monotonic() + self._delivery_seconds)
-        return KafkaReceipt(self._address, sent)
+        return KafkaReceipt(self._waits, sent)
 
     def flush(self, timeout_seconds: float = 30.0) -> None:
-        """Wait until all records are durable, and raise the first failure since the last flush."""
+        """Wait until all records are durable, and raise the first failure since the last flush.
+
+        What a receipt has raised is not raised again: its owner has seen to it.
+        """
         deadline = time.monotonic() + timeout_seconds
         with self._lock:
             while self._on_the_way:
                 self._settle_first(deadline)
             failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure
+        if failure is not None and not failure[0].is_told:
+            raise failure[1]
 
     def close(self) -> None:
         """Flush, and close the connections."""
@@ -148,7 +220,7 @@ class KafkaSink:
             return
         self.is_closed = True
         try:
-            self.flush()
+            self.flush(_CLOSE_SECONDS)
         finally:
             # What could not be flushed has been raised; it cannot be flushed now.
             with suppress(kafka_errors.KafkaTimeoutError):
@@ -178,36 +250,12 @@ class KafkaSink:
 
     def _settle_first(self, deadline: float) -> None:
         """Wait for the oldest record; keep its failure for ``flush``, unless time is over."""
-        self._tell_if_silent(deadline)
+        first = self._on_the_way[0]
         try:
-            _settle(self._address, self._on_the_way[0], deadline)
+            self._waits.settle(first, deadline)
+        except NotAcknowledgedError:
+            raise
         except LogError as error:
-            if not self._on_the_way[0].future.is_done:
-                raise
-            self._failure = self._failure or error
+            if self._failure is None or self._failure[0].is_told:
+                self._failure = first, error
         self._bytes -= self._on_the_way.popleft().size
-
-    def _tell_if_silent(self, deadline: float) -> None:
-        future, left = self._on_the_way[0].future, deadline - time.monotonic()
-        if future.is_done or left <= _TELL_SECONDS:
-            return
-        with suppress(kafka_errors.KafkaError):
-            future.get(timeout=_TELL_SECONDS)
-        if not future.is_done:
-            tell_silence(self._address, _TELL_SECONDS, "records are not acknowledged")
-
-
-def _settle(address: KafkaAddress, sent: _Sent, deadline: float) -> tuple[TopicPartition, int]:
-    try:
-        metadata = sent.future.get(timeout=max(0.0, deadline - time.monotonic()))
-    except kafka_errors.MessageSizeTooLargeError as error:
-        # Batches that travel together fail together, so this may not be the large one.
-        raise RecordTooLargeError(sent.topic, None, None) from error
-    except kafka_errors.KafkaTimeoutError as error:
-        raise LogUnreachableError(
-            f"{address.url}: a record for topic {sent.topic!r} was not acknowledged in time: check "
-            "that the broker runs and has enough replicas in sync"
-        ) from error
-    except kafka_errors.KafkaError as error:
-        raise address.translate(error, f"appending to topic {sent.topic}") from error
-    return TopicPartition(metadata.topic, metadata.partition), metadata.offset

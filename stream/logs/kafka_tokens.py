@@ -15,6 +15,8 @@ from kafka import errors as kafka_errors
 from kafka.net.sasl.oauth import AbstractTokenProvider
 from urllib3.exceptions import HTTPError
 
+from stream.destinations import why_forbidden
+from stream.egress import Outside
 from stream.errors import InputError
 
 _SECONDS = 5.0
@@ -87,13 +89,15 @@ def client_credentials(
         raise InputError(
             f"kafka.token_url: found {url!r}; use https (http only for an issuer on this machine)"
         )
+    if (reason := why_forbidden(parts.hostname or "")) is not None:
+        raise InputError(f"kafka.token_url: nothing is sent to {parts.hostname}: {reason}")
     fields = {"grant_type": "client_credentials"} | ({} if scope is None else {"scope": scope})
     headers = urllib3.make_headers(basic_auth=f"{client_id}:{secret}")
 
     def fetch() -> tuple[str, float]:
         try:
             with (
-                urllib3.PoolManager(num_pools=1, ssl_context=ssl_context) as pool,
+                Outside(ssl_context=ssl_context) as pool,
                 pool.request(
                     "POST", url, fields=fields, headers=headers, encode_multipart=False,
                     timeout=_SECONDS, redirect=False, retries=False, preload_content=False,

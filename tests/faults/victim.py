@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,13 @@ import stream.training.supervisor as supervisor_module
 import stream.turn_size as turn_size
 from serve.api.run_api import run_api
 from serve.cli.signals import stopping
-from serve.compose import Secrets
+from serve.compose import Secrets, open_stream_log
 from stream.build import line_factory
 from stream.clock import SystemClock
 from stream.config import Config
 from stream.errors import RiverrunError
 from stream.line import Line
 from stream.log import Log
-from stream.logs.open_log import open_log
 from stream.storage.store import Store
 from stream.training.job import Job
 from stream.training.supervisor import Launch
@@ -95,13 +94,15 @@ def main(arguments: dict[str, Any], sections: dict[str, Any], errors: str) -> No
         ``step``, ``times``, ``signal``: where to send itself which signal, and at which of its
         turns. ``slow``: seconds to sleep after each turn. ``forever``: go on at the log's end,
         until SIGTERM. ``secret``: signs checkpoints. ``rebuild``: learn everything anew.
-        ``files``: how many file handles may be open from the first turn on.
+        ``files``: how many file handles may be open from the first turn on. ``told``: a file for
+        its log lines. ``until``: a file; it works until that is there, and not only to the log's
+        end. ``memory``: a file for the most memory it had, in bytes.
     sections
         Of the configuration.
     errors
         A file for the message of what a person would be told.
     """
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    _configure_logs(arguments.get("told"))
     turn_size._LARGEST = 40
     number = arguments.get("signal", signal.SIGKILL)
     killer = Killer(arguments.get("step"), arguments.get("times", 1), number)
@@ -111,6 +112,10 @@ def main(arguments: dict[str, Any], sections: dict[str, Any], errors: str) -> No
         except RiverrunError as error:
             Path(errors).write_text(str(error))
             sys.exit(error.exit_code)
+        finally:
+            if "memory" in arguments:
+                most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+                Path(arguments["memory"]).write_text(str(most))
 
 
 def _run(
@@ -118,8 +123,8 @@ def _run(
 ) -> None:
     pause, files = arguments.get("slow", 0.0), arguments.get("files")
     with ExitStack() as opened:
-        log = open_log(config.stream.broker)
-        opened.callback(log.close)
+        log = open_stream_log(config, Secrets())
+        opened.callback(_close, log)
         store = Store(config.stream.store, config.stream.name, secret=arguments.get("secret"))
         opened.callback(store.close)
         worker = _worker(config, log, store, killer)
@@ -134,7 +139,29 @@ def _run(
                 _use_up_files(files)
             time.sleep(pause)
 
-        worker.run(asked, not arguments.get("forever", False), after_a_turn)
+        until = arguments.get("until")
+        worker.run(
+            lambda: asked() or (until is not None and Path(until).exists()),
+            until is None and not arguments.get("forever", False),
+            after_a_turn,
+        )
+
+
+def _close(log: Log) -> None:
+    """Close a log; where it is away, why the worker ended matters more."""
+    with suppress(RiverrunError):
+        log.close()
+
+
+def _configure_logs(told: str | None) -> None:
+    if told is None:
+        structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+        return
+    out = Path(told).open("a", buffering=1)  # noqa: SIM115  # open for as long as the process lives
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
+        logger_factory=structlog.WriteLoggerFactory(out),
+    )
 
 
 def _worker(config: Config, log: Log, store: Store, killer: Killer) -> Worker:

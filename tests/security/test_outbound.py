@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-import serve.egress
+import stream.egress
 from serve.api.auth.jwks import IssuerUnreachableError, PublicKeys, fetch_json
 from serve.notify.post import Poster
 from serve.notify.receiver import UndeliveredError
 from stream.destinations import why_forbidden
+from stream.errors import InputError
+from stream.logs.kafka_tokens import client_credentials
 from tests.lines import make_config
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +108,15 @@ def test_a_name_that_leads_there_is_not_connected_to(monkeypatch, address):
         fetch_json("http://id.example/.well-known/openid-configuration")
 
 
+def test_tokens_for_kafka_are_not_asked_for_there(monkeypatch):
+    with pytest.raises(InputError, match="nothing is sent to"):
+        client_credentials("https://169.254.169.254/token", "me", "secret", None, None)
+    named(monkeypatch, "169.254.169.254")
+    fetch = client_credentials("https://id.example/token", "me", "secret", None, None)
+    with pytest.raises(Exception, match=r"cannot be reached \(ForbiddenAddressError\)"):
+        fetch()
+
+
 def test_one_forbidden_address_among_several_is_enough(monkeypatch, listener):
     named(monkeypatch, "127.0.0.1", "169.254.169.254")
     with pytest.raises(UndeliveredError, match="nothing is sent to"):
@@ -126,7 +137,7 @@ def test_other_ways_of_writing_the_address_do_not_help(host):
 def test_a_name_that_changes_between_look_and_connection_gets_nothing(monkeypatch, listener):
     """The address that was connected to is looked at again: DNS may have said something else."""
     answers = iter([None, "it has changed meanwhile"])
-    monkeypatch.setattr(serve.egress, "why_forbidden", lambda _address: next(answers))
+    monkeypatch.setattr(stream.egress, "why_forbidden", lambda _address: next(answers))
     with pytest.raises(UndeliveredError, match="it has changed meanwhile"):
         Poster(f"http://127.0.0.1:{listener.port}/x", 5.0, "Bearer abc").post(b"{}")
     assert listener.received == []
@@ -169,7 +180,16 @@ def test_nothing_else_in_the_server_opens_connections_of_its_own():
                     names = [node.module or ""]
                 if any(name in clients or name.split(".")[0] in clients for name in names):
                     users.add(str(path.relative_to(ROOT)))
-    checked = {"serve/egress.py", "serve/notify/post.py", "serve/api/auth/jwks.py"}
+    checked = {
+        "stream/egress.py",
+        "stream/logs/kafka_tokens.py",
+        "serve/notify/post.py",
+        "serve/api/auth/jwks.py",
+        "serve/doctor/api.py",
+    }
     by_a_person = {path for path in users if path.startswith("serve/client/")}
     assert users - by_a_person == checked
-    assert "PoolManager" not in (ROOT / "serve/notify/post.py").read_text()
+    for path in checked - {"stream/egress.py"}:
+        text = (ROOT / path).read_text()
+        assert "PoolManager" not in text, path
+        assert "import Outside" in text or "Outside\n" in text, path

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from urllib3.exceptions import HTTPError
 
-from serve.egress import Outside
+from stream.egress import Outside
 from stream.errors import RiverrunError
 
 _log = structlog.get_logger("riverrun.auth")

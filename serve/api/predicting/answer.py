@@ -12,6 +12,7 @@ from serve.api.predicting.checking import Flag, flagged, refused
 from serve.api.predicting.memory import Given
 from serve.api.problems import FieldError, Problem, problem_of
 from serve.api.served_stream import ServedStream
+from serve.api.tracing import current_trace
 from stream.events import SERVED_HEADER, Event, Features, Rejected, Served
 from stream.labels import Label
 from stream.learner import Prediction, decide, probabilities
@@ -120,7 +121,7 @@ def _recorded(
 
 
 def _record(stream: ServedStream, event: Event, value: bytes, header: bytes) -> NewRecord:
-    headers = ((SERVED_HEADER, header),)
+    headers = ((SERVED_HEADER, header), *current_trace())
     return NewRecord(stream.config.events_topic, event.id.encode(), value, headers)
 
 

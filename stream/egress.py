@@ -71,7 +71,7 @@ class Outside(urllib3.PoolManager):
     >>> with Outside() as outside:
     ...     outside.request("GET", "http://169.254.169.254/latest/", retries=False)
     Traceback (most recent call last):
-    serve.egress.ForbiddenAddressError: nothing is sent to 169.254.169.254 (169.254.169.254): ...
+    stream.egress.ForbiddenAddressError: nothing is sent to 169.254.169.254 (169.254.169.254): ...
     """
 
     def __init__(self, **options: Any) -> None:
