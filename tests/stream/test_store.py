@@ -217,3 +217,24 @@ def test_many_processes_open_a_store_that_is_not_there_yet(url):
     for process in started:
         process.join(120)
     assert [process.exitcode for process in started] == [0] * 5
+
+
+def _claim(url: str, together: Any, epochs: Any) -> None:
+    store = Store(url, "shop")
+    together.wait(60)
+    for _ in range(5):
+        epochs.put(store.claim("me", 0.0).epoch)
+    store.close()
+
+
+def test_of_many_that_claim_at_once_each_has_an_epoch_of_its_own(url):
+    processes = multiprocessing.get_context("forkserver")
+    together, epochs = processes.Barrier(4), processes.Queue()
+    started = [processes.Process(target=_claim, args=(url, together, epochs)) for _ in range(4)]
+    for process in started:
+        process.start()
+    found = sorted(epochs.get(timeout=120) for _ in range(20))
+    for process in started:
+        process.join(120)
+    assert [process.exitcode for process in started] == [0] * 4
+    assert found == list(range(1, 21))
