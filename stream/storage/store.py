@@ -7,9 +7,11 @@ knows what the blobs mean.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from stream.checkpoint import Chunks, Snapshot
 from stream.errors import FencedError
@@ -100,15 +102,17 @@ class Store:
     def claim(self, owner: str, now: float) -> Claim:
         """Take a new epoch: from now on, an older holder cannot commit."""
         with writing(self._engine) as connection:
-            row = connection.execute(
-                select(shards.c.epoch, shards.c.last_number).where(self._mine(shards))
-            ).one_or_none()
-            epoch, last = (1, 0) if row is None else (row.epoch + 1, row.last_number)
-            values = {"epoch": epoch, "owner": owner, "acquired_at": now}
+            # Others may claim at the same moment: whoever is first holds the row until it is done.
+            query = select(shards.c.epoch, shards.c.last_number).where(self._mine(shards))
+            row = connection.execute(query.with_for_update()).one_or_none()
             if row is None:
-                connection.execute(insert(shards).values(**self._key(), **values, last_number=0))
-            else:
-                connection.execute(update(shards).where(self._mine(shards)).values(**values))
+                first = {"epoch": 0, "last_number": 0, "owner": owner, "acquired_at": now}
+                with suppress(IntegrityError), connection.begin_nested():
+                    connection.execute(insert(shards).values(**self._key(), **first))
+                row = connection.execute(query.with_for_update()).one()
+            epoch, last = row.epoch + 1, row.last_number
+            values = {"epoch": epoch, "owner": owner, "acquired_at": now}
+            connection.execute(update(shards).where(self._mine(shards)).values(**values))
         return Claim(epoch, last)
 
     def check_epoch(self, claim: Claim) -> None:

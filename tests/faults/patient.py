@@ -33,6 +33,7 @@ from tests.faults.victim import Killer
 from tests.lines import make_config
 
 PATIENCE = 300_000
+HURRY = "hurry"
 
 
 def main(arguments: dict[str, Any], sections: dict[str, Any], folder: str) -> None:
@@ -42,7 +43,8 @@ def main(arguments: dict[str, Any], sections: dict[str, Any], folder: str) -> No
     ----------
     arguments
         ``patience``: milliseconds. ``busy``: seconds that it waits for SQLite's lock. ``slow``:
-        seconds to sleep after each turn. ``delay``: seconds that each statement takes longer.
+        seconds to sleep after each turn, until somebody waits for its end. ``delay``: seconds
+        that each statement takes longer.
         ``drop``, ``at``: at which statements, or ends of transactions, the server ends the
         connection. ``step``, ``times``, ``signal``: as for ``victim.main``.
     sections
@@ -73,13 +75,20 @@ def main(arguments: dict[str, Any], sections: dict[str, Any], folder: str) -> No
                 worker,
                 asked,
                 until_caught_up=True,
-                on_turn=lambda _: time.sleep(arguments.get("slow", 0.0)),
+                on_turn=lambda _: _dawdle(arguments.get("slow", 0.0), Path(folder, HURRY)),
                 patience=arguments.get("patience", PATIENCE),
                 clock=SystemClock(),
             )
         except RiverrunError as error:
             Path(folder, f"said.{number}").write_text(str(error))
             sys.exit(error.exit_code)
+
+
+def _dawdle(seconds: float, hurry: Path) -> None:
+    """Sleep for a while, but not where whoever tests has done what is to be done."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not hurry.exists():
+        time.sleep(0.01)
 
 
 def _break(store: Store, arguments: dict[str, Any]) -> None:
@@ -124,11 +133,13 @@ class PatientScene(Scene):
         super().__init__(broker, store_url, folder, record, **more)
 
     def start(self, **arguments: Any) -> Any:
+        (self.folder / HURRY).unlink(missing_ok=True)
         process = PROCESSES.Process(target=main, args=(arguments, self.sections, str(self.folder)))
         process.start()
         return process
 
     def end(self, process: Any, seconds: float = 120) -> tuple[int, str]:
+        (self.folder / HURRY).touch()
         process.join(seconds)
         assert process.exitcode is not None, f"it did not end: {self.told(process)}"
         said = self.folder / f"said.{process.pid}"

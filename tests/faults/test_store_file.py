@@ -109,7 +109,7 @@ def goes_on(scene: PatientScene) -> None:
 
 
 def test_a_file_that_another_process_writes_for_long(scene, record):
-    worker = scene.start(slow=0.02, busy=0.3)
+    worker = scene.start(slow=0.5, busy=0.3)
     scene.wait_for_commits(worker)
     with closing(sqlite3.connect(path_of(scene), isolation_level=None, timeout=60)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -123,7 +123,7 @@ def test_a_file_that_another_process_writes_for_long(scene, record):
 
 
 def test_a_file_that_is_held_longer_than_patience(scene, record):
-    worker = scene.start(slow=0.02, busy=0.3, patience=500)
+    worker = scene.start(slow=0.5, busy=0.3, patience=500)
     scene.wait_for_commits(worker)
     with closing(sqlite3.connect(path_of(scene), isolation_level=None, timeout=60)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -144,7 +144,7 @@ def test_a_disk_that_is_full_and_has_room_again(small_disk, tmp_path, record):
         record,
         events=EVENTS,
     )
-    worker = scene.start(slow=0.05)
+    worker = scene.start(slow=0.5)
     for number in range(2):
         scene.wait_for_commits(worker)
         ballast = fill(folder)
@@ -167,7 +167,7 @@ def test_a_disk_of_the_embedded_log_that_is_full(small_disk, tmp_path, record):
         record,
         events=EVENTS,
     )
-    worker = scene.start(slow=0.05)
+    worker = scene.start(slow=0.5)
     scene.wait_for_commits(worker)
     ballast = fill(folder)
     record.fault()
@@ -187,7 +187,7 @@ def test_a_disk_that_is_read_only_when_the_worker_starts(small_disk, tmp_path, r
         record,
         events=EVENTS,
     )
-    worker = scene.start(slow=0.05)
+    worker = scene.start(slow=0.5)
     scene.wait_for_commits(worker)
     worker.kill()
     worker.join(60)
@@ -201,7 +201,7 @@ def test_a_disk_that_is_read_only_when_the_worker_starts(small_disk, tmp_path, r
 
 
 def test_a_file_that_is_replaced_under_the_worker(scene, tmp_path, record):
-    worker = scene.start(slow=0.05)
+    worker = scene.start(slow=0.5)
     scene.wait_for_commits(worker)
     older = backup(scene, tmp_path / "older.db")
     scene.wait_for_commits(worker)
@@ -218,7 +218,7 @@ def test_a_file_that_is_replaced_under_the_worker(scene, tmp_path, record):
 
 
 def test_a_file_that_is_deleted_under_the_worker(scene, tmp_path, record):
-    worker = scene.start(slow=0.05)
+    worker = scene.start(slow=0.5)
     scene.wait_for_commits(worker)
     kept = backup(scene, tmp_path / "kept.db")
     move_away(scene)
@@ -233,7 +233,7 @@ def test_a_file_that_is_deleted_under_the_worker(scene, tmp_path, record):
 
 @pytest.mark.parametrize("share", [0.5, 0.1])
 def test_a_file_that_is_cut_short(scene, tmp_path, record, share):
-    worker = scene.start(slow=0.05)
+    worker = scene.start(slow=0.5)
     scene.wait_for_commits(worker)
     kept = backup(scene, tmp_path / "kept.db")
     scene.wait_for_commits(worker)

@@ -46,7 +46,7 @@ def make_scene(server, tmp_path, record):
 
 def test_a_server_that_is_stopped_and_started_again_three_times(server, make_scene, record):
     scene = make_scene()
-    worker = scene.start(slow=0.05)
+    worker = scene.start(slow=0.5)
     for number in range(3):
         scene.wait_for_commits(worker, more=2)
         server.down("immediate")
@@ -62,7 +62,7 @@ def test_a_server_that_is_stopped_and_started_again_three_times(server, make_sce
 
 def test_a_server_that_is_away_longer_than_patience(server, make_scene, record):
     scene = make_scene()
-    worker = scene.start(slow=0.05, patience=1_000)
+    worker = scene.start(slow=0.5, patience=1_000)
     scene.wait_for_commits(worker)
     server.down("immediate")
     record.fault()
@@ -81,7 +81,7 @@ def test_a_worker_that_is_told_to_stop_while_the_server_is_away_ends_at_once(
     server, make_scene, record
 ):
     scene = make_scene()
-    worker = scene.start(slow=0.05)
+    worker = scene.start(slow=0.5)
     scene.wait_for_commits(worker)
     server.down("immediate")
     record.fault()
@@ -110,7 +110,7 @@ def test_a_connection_that_is_lost_in_the_middle_of_a_commit(make_scene, record,
 
 def test_a_table_that_is_locked_for_long(server, make_scene, record):
     scene = make_scene("?options=-c%20lock_timeout%3D300ms")
-    worker = scene.start(slow=0.02)
+    worker = scene.start(slow=0.5)
     scene.wait_for_commits(worker)
     dsn = scene.store_url.partition("?")[0].replace("+psycopg", "")
     with psycopg.connect(dsn) as other:
@@ -134,7 +134,9 @@ def test_a_server_that_is_slow_costs_time_only(make_scene, record):
 @pytest.mark.promise("fenced")
 def test_of_workers_that_fight_for_a_stream_the_last_one_writes(make_scene, record):
     scene = make_scene()
-    workers = [scene.start(slow=0.02) for _ in range(4)]
+    workers = [scene.start(slow=0.5) for _ in range(4)]
+    for worker in workers:
+        scene.wait(worker, lambda one=worker: one.exitcode is not None or scene.told(one))
     codes, said = zip(*(scene.end(worker) for worker in workers), strict=True)
     record.fault(len(workers) - 1)
     assert sorted(codes) == [0, 4, 4, 4], said
@@ -172,7 +174,7 @@ def test_a_follower_that_is_promoted_goes_on_from_what_it_has(tmp_path, record):
             url.replace(f"127.0.0.1:{first.port}", "") + f"?{hosts}&target_session_attrs=read-write"
         )
         scene = PatientScene(f"sqlite:///{tmp_path}/log.db", url, tmp_path, record, events=EVENTS)
-        worker = scene.start(slow=0.05)
+        worker = scene.start(slow=0.5)
         scene.wait_for_commits(worker)
         first.down("immediate")
         record.fault()

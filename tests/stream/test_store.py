@@ -243,3 +243,24 @@ def test_what_happened_to_old_runs_is_forgotten_but_of_models_that_served(url, m
     assert {run for run, _ in found} == {0, 2, 8, 9, 10}
     assert (2, "promoted") in found
     assert store.runs.last() == (10, 11)
+
+
+def _claim(url: str, together: Any, epochs: Any) -> None:
+    store = Store(url, "shop")
+    together.wait(60)
+    for _ in range(5):
+        epochs.put(store.claim("me", 0.0).epoch)
+    store.close()
+
+
+def test_of_many_that_claim_at_once_each_has_an_epoch_of_its_own(url):
+    processes = multiprocessing.get_context("forkserver")
+    together, epochs = processes.Barrier(4), processes.Queue()
+    started = [processes.Process(target=_claim, args=(url, together, epochs)) for _ in range(4)]
+    for process in started:
+        process.start()
+    found = sorted(epochs.get(timeout=120) for _ in range(20))
+    for process in started:
+        process.join(120)
+    assert [process.exitcode for process in started] == [0] * 4
+    assert found == list(range(1, 21))
