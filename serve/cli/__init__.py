@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import sys
+from errno import EMFILE
+
+_TOO_MANY = os.strerror(EMFILE)
+
 
 def main() -> None:
     """Run ``riverrun`` with the arguments of this process, and leave with its exit code.
@@ -16,3 +23,16 @@ def main() -> None:
         app(prog_name="riverrun")
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except (OSError, ImportError) as error:
+        if _TOO_MANY not in str(error):
+            raise
+        sys.stderr.write(_advice(error))
+        raise SystemExit(3) from None
+
+
+def _advice(error: Exception) -> str:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return (
+        f"Error: no file can be opened any more: this process may have {limit} open at a time "
+        f"({error}). Raise the limit (ulimit -n, LimitNOFILE of its unit), and start again\n"
+    )

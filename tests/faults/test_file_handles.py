@@ -36,7 +36,7 @@ def test_a_worker_without_file_handles_stops_with_a_message_or_goes_on(scene, re
     scene.assert_same_as_uninterrupted()
 
 
-@pytest.mark.parametrize("handles", [5, 8])
+@pytest.mark.parametrize("handles", [5, 8, 11, 14])
 def test_a_worker_that_cannot_open_its_files_says_so_in_a_line(scene, record, tmp_path, handles):
     worker = Program(scene, tmp_path, "worker", "--until-caught-up", limits=f"ulimit -n {handles}")
     code = worker.end()
