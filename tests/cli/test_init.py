@@ -151,11 +151,8 @@ def test_every_default_that_is_commented_out_is_right(here, invoke):
     without_default = ("id", "time", "factory", "classes", "schema_file", "pane_span", "segments")
     without_default += ("labels", "schedule", "max_loss", "webhook", "alertmanager")
     without_default += ("tracking_uri", "experiment", "registered_model", "issuer", "audience")
-    without_default += ("security_protocol", "sasl_mechanism", "ssl_cafile", "ssl_certfile")
-    without_default += ("ssl_keyfile", "token_url", "token_client_id", "token_scope")
-    without_default += ("token_provider",)
     without_default += ("jwks_url", "keys_file", "tls_cert", "tls_key", "remembered_file")
-    without_default += ("security_protocol", "sasl_mechanism", "ssl_", "token_")
+    without_default += ("security_protocol", "sasl_mechanism", "ssl_", "token_", "max_memory")
     skip = tuple(f"# {key}" if key[-1] == "_" else f"# {key} =" for key in without_default)
     lines = [
         line.removeprefix("# ") if " = " in line and not line.startswith(skip) else line

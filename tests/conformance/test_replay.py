@@ -257,6 +257,9 @@ def test_a_record_that_the_broker_finds_too_large_does_not_hold_up_the_others(sc
         def flush(self):
             self.inner.flush()
 
+        def close(self):
+            self.inner.close()
+
     monkeypatch.setattr(scene.log, "sink", Narrow)
     outcome = scene.replay()
     assert (outcome.replayed, dict(outcome.skipped)) == (5, {"too_large": 1})
@@ -365,6 +368,7 @@ def test_wherever_it_dies_nothing_is_lost_and_nothing_is_twice(
             return receipt
 
         flush = lambda self: self.inner.flush()  # noqa: E731
+        close = lambda _self: None  # what dies closes nothing  # noqa: E731
 
     monkeypatch.setattr(scene.log, "sink", lambda: Dying(turn))
     with pytest.raises(DyingError):

@@ -19,6 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from structlog.testing import capture_logs
 
 from serve.otel import asked_for, open_provider
 from serve.traced_line import TracedLine
@@ -107,17 +108,16 @@ def test_a_request_does_not_inherit_the_trace_of_the_one_before_it(world):
     assert [("traceparent" in one) for one in found] == [True, False, False, False]
 
 
-def test_a_dead_letter_keeps_its_trace_and_the_log_names_it(world, capsys):
+def test_a_dead_letter_keeps_its_trace_and_the_log_names_it(world):
     topic = world.config.events_topic
     headers = (("traceparent", PARENT.encode()),)
     world.log.sink().append([NewRecord(topic, b"key-7", b"{", headers)]).offsets()
-    world.work()
+    with capture_logs() as lines:
+        world.work()
     (letter,) = world.records(world.config.dead_letters_topic)
     assert headers_of(letter)["traceparent"] == PARENT
-    told = capsys.readouterr().out
-    assert "dead_letter" in told
-    assert TRACE in told
-    assert "key-7" in told
+    (told,) = [line for line in lines if line["event"] == "dead_letter"]
+    assert (told["trace_id"], told["key"]) == (TRACE, "key-7")
 
 
 # ---------------------------------------------------------------- spans
