@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from stream.checkpoint import Snapshot
 from stream.opinions import Conflict
@@ -123,17 +122,3 @@ def test_all_processes_get_one_secret_however_many_ask_first(url):
     assert len(found.pop()) == 32
     for store in stores:
         store.close()
-
-
-def test_a_store_of_the_version_before_gets_the_new_tables(url):
-    Store(url, "s").close()
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        for table in ("audit", "label_conflicts"):
-            connection.execute(text(f"DROP TABLE {table}"))
-        connection.execute(text("UPDATE riverrun SET value = '2' WHERE key = 'schema'"))
-    engine.dispose()
-    store = Store(url, "s")
-    store.audit.write("rollback", Actor("ops"), "x", {}, 1.0)
-    assert len(store.audit.entries(10)) == 1
-    store.close()

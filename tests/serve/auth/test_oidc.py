@@ -77,7 +77,7 @@ def test_elliptic_curves_sign_too(guarded, issuer):
         ({"aud": None}, "aud"),
         ({"iss": "https://evil.example"}, "ssuer"),
         ({"iss": None}, "iss"),
-        ({"nbf": int(time.time()) + 600}, "not yet valid"),
+        ({"nbf": int(time.time()) + 86_400}, "not yet valid"),
         ({"sub": None}, "sub"),
         ({"sub": ""}, "sub"),
     ],
