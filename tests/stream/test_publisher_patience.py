@@ -39,7 +39,7 @@ class SlowSink:
 
 
 def publisher(sink: SlowSink, patience: str = "5s") -> Publisher:
-    return Publisher(sink, make_config(kafka={"patience": patience}), {})
+    return Publisher(sink, make_config(kafka={"patience": patience}), {}, lambda _: ())
 
 
 def test_records_that_are_still_on_their_way_are_waited_for_again():
