@@ -15,6 +15,7 @@ from threading import Thread
 import httpx
 import msgspec
 import pytest
+import structlog
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -108,6 +109,16 @@ def test_a_request_does_not_inherit_the_trace_of_the_one_before_it(world):
     assert [("traceparent" in one) for one in found] == [True, False, False, False]
 
 
+@pytest.fixture
+def every_line() -> Iterator[None]:
+    """Drop no line of log, whatever level a command of another test has set in this process."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.usefixtures("every_line")
 def test_a_dead_letter_keeps_its_trace_and_the_log_names_it(world):
     topic = world.config.events_topic
     headers = (("traceparent", PARENT.encode()),)
