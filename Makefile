@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PROCESSES ?= 2
 
-.PHONY: help install demo test test-fast check format kafka bench bench-full clean
+.PHONY: help install demo test test-fast test-faults check format kafka bench bench-full clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -29,11 +29,14 @@ demo: $(INSTALLED) ## A year of New York departures, predicted and learned while
 	@$(BIN)/riverrun demo $(ARGS)
 
 test: $(INSTALLED) ## All tests; Apache Kafka needs Java 17 and Maven, and is skipped without them.
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --ignore tests/faults $(ARGS)
 
-test-fast: $(INSTALLED) ## The tests that need no broker and no crash.
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --ignore tests/crash --ignore tests/kafka \
+test-fast: $(INSTALLED) ## The tests that need no broker and no faults.
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --ignore tests/faults --ignore tests/kafka \
 	  -k 'not kafka' $(ARGS)
+
+test-faults: $(INSTALLED) ## Every promise under every fault; ARGS=--all for those that take minutes too.
+	$(BIN)/python -m pytest tests/faults -n $(PROCESSES) --dist loadfile $(ARGS)
 
 check: $(INSTALLED) ## Lint, types, and the import rule.
 	$(BIN)/ruff check .

@@ -35,8 +35,8 @@ class Secrets:
     ----------
     signing
         Key that checkpoints are signed with.
-    kafka_username, kafka_password
-        For SASL.
+    kafka_username, kafka_password, kafka_client_secret, kafka_key_password
+        For SASL, for tokens of OAUTHBEARER, and of an encrypted ``kafka.ssl_keyfile``.
     webhook_token, alertmanager_token
         For the header ``Authorization``.
     webhook_secret
@@ -48,6 +48,8 @@ class Secrets:
     signing: bytes | None = None
     kafka_username: str | None = None
     kafka_password: str | None = None
+    kafka_client_secret: str | None = None
+    kafka_key_password: str | None = None
     webhook_token: str | None = None
     webhook_secret: bytes | None = None
     alertmanager_token: str | None = None
@@ -61,7 +63,8 @@ def read_secrets(environ: Mapping[str, str]) -> Secrets:
     """Read secrets from the environment, or from the files that it names.
 
     ``RIVERRUN_SECRET`` or ``RIVERRUN_SECRET_FILE``, and in the same way
-    ``RIVERRUN_KAFKA_USERNAME``, ``RIVERRUN_KAFKA_PASSWORD``, ``RIVERRUN_ALERTS_WEBHOOK_TOKEN``,
+    ``RIVERRUN_KAFKA_USERNAME``, ``RIVERRUN_KAFKA_PASSWORD``, ``RIVERRUN_KAFKA_CLIENT_SECRET``,
+    ``RIVERRUN_KAFKA_KEY_PASSWORD``, ``RIVERRUN_ALERTS_WEBHOOK_TOKEN``,
     ``RIVERRUN_ALERTS_WEBHOOK_SECRET`` and ``RIVERRUN_ALERTS_ALERTMANAGER_TOKEN``; and API keys:
     ``RIVERRUN_API_VIEWER_KEY``, ``RIVERRUN_API_PREDICTOR_KEY``, ``RIVERRUN_API_OPERATOR_KEY``.
 
@@ -81,6 +84,8 @@ def read_secrets(environ: Mapping[str, str]) -> Secrets:
         None if signing is None else signing.encode(),
         _secret(environ, "RIVERRUN_KAFKA_USERNAME"),
         _secret(environ, "RIVERRUN_KAFKA_PASSWORD"),
+        _secret(environ, "RIVERRUN_KAFKA_CLIENT_SECRET"),
+        _secret(environ, "RIVERRUN_KAFKA_KEY_PASSWORD"),
         _secret(environ, "RIVERRUN_ALERTS_WEBHOOK_TOKEN"),
         None if webhook_signing is None else webhook_signing.encode(),
         _secret(environ, "RIVERRUN_ALERTS_ALERTMANAGER_TOKEN"),
@@ -111,10 +116,20 @@ def open_stream_log(config: Config, secrets: Secrets) -> Log:
     """
     if not config.stream.broker.startswith("kafka"):
         return open_log(config.stream.broker)
+    # Not at the top: the embedded log works without a Kafka client.
+    from stream.logs.kafka_security import Credentials
+
+    credentials = Credentials(
+        secrets.kafka_username,
+        secrets.kafka_password,
+        secrets.kafka_client_secret,
+        secrets.kafka_key_password,
+    )
     return open_log(
         config.stream.broker,
-        username=secrets.kafka_username,
-        password=secrets.kafka_password,
+        options=config.kafka.options(),
+        credentials=credentials,
+        patience_seconds=config.kafka.patience / 1000,
     )
 
 

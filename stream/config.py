@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from monitor.errors import ConfigError as MonitorConfigError
 from stream.api_sections import ApiSection, OidcSection
 from stream.errors import ConfigError, Problem
+from stream.kafka_section import KafkaSection
 from stream.lifecycle.schedule import next_due
 from stream.sections import (
     DEFAULT_METRICS,
@@ -52,6 +53,7 @@ class Config(BaseSettings):
     )
 
     stream: StreamSection
+    kafka: KafkaSection = KafkaSection()
     topics: TopicsSection = TopicsSection()
     event: EventSection = EventSection()
     model: ModelSection

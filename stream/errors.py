@@ -136,6 +136,20 @@ class OffsetTruncatedError(LogError):
         )
 
 
+class TopicReplacedError(LogError):
+    """A topic was deleted and made anew while it was read."""
+
+    exit_code = 4
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        super().__init__(
+            f"topic {topic!r} was deleted and made anew while it was read: what is unread is "
+            "gone, and its offsets mean something else now. Start with --rebuild to learn from "
+            "what is on the log, or restore the topic"
+        )
+
+
 class UndecodableBatchError(LogError):
     """A batch on the log cannot be unpacked: missing codec, bad checksum, or too large."""
 

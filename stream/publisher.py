@@ -16,6 +16,8 @@ from stream.step import (
     shortened,
 )
 
+_HURRIED_SECONDS = 10.0
+
 
 class Publisher:
     """Writes what a step wants published.
@@ -36,6 +38,7 @@ class Publisher:
         self._sink = sink
         self._config = config
         self._silent_until = silent_until
+        self._patience = config.kafka.patience / 1000
 
     def publish(self, step: Step) -> list[PredictionRow]:
         """Hand over predictions, and wait until each dead letter is on the log.
@@ -58,14 +61,18 @@ class Publisher:
             if self.is_new(letter.record):
                 record = dead_letter_record(letter, config.dead_letters_topic)
                 try:
-                    self._sink.append([record]).offsets()
+                    self._sink.append([record]).offsets(self._patience)
                 except RecordTooLargeError:
-                    self._sink.append([shortened(record)]).offsets()
+                    self._sink.append([shortened(record)]).offsets(self._patience)
         return new
 
     def flush(self) -> None:
         """Wait until all of it is durable: only then may offsets be committed."""
-        self._sink.flush()
+        self._sink.flush(self._patience)
+
+    def hurry(self) -> None:
+        """Bear a log that does not answer for some seconds only: the worker was told to stop."""
+        self._patience = min(self._patience, _HURRIED_SECONDS)
 
     def is_new(self, record: Record) -> bool:
         """Return whether a record is one that a rebuild has not passed before."""

@@ -21,6 +21,7 @@ from stream.lifecycle.live import request
 from stream.lifecycle.run import Request
 from stream.line import Line
 from stream.log import Log, Sink, Source
+from stream.offset_copies import OffsetCopies
 from stream.people import People
 from stream.publisher import Publisher
 from stream.recent import groups_of
@@ -97,6 +98,7 @@ class Worker:
         self._rolling_of = 0
         self._idle = False
         self._lag = Lag(source)
+        self._copies = OffsetCopies(source, clock)
         self._news: list[tuple[str, dict[str, Any]]] = []
         self._schema_file = SchemaFile(config)
         self._schema_at = float("-inf")
@@ -193,6 +195,7 @@ class Worker:
             if until_caught_up and not records and not any(self._source.lag().values()):
                 break
         self._idle = True
+        self._publisher.hurry()
         self._look_after_runs()
         self.checkpoint()
         if self._supervisor is not None:
@@ -234,7 +237,7 @@ class Worker:
             self._supervisor.after_commit(self.line)
         self._number, self._restored, self._dirty = number, True, False
         mark_committed(self.line, changes, number)
-        self._source.commit(self.line.offsets)
+        self._copies.copy(self.line.offsets)
         self._cadence.done(started, self._clock.monotonic())
         self.telemetry.spent("checkpoint", self._clock.monotonic() - flushed)
         _log.debug("checkpoint", number=number, seconds=round(self._cadence.took, 4))

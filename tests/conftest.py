@@ -51,7 +51,7 @@ def real_thing(error: Exception) -> None:
 def kafka_broker() -> Iterator[LocalKafka]:
     """Return a running Apache Kafka that all tests share; they use topics of their own."""
     try:
-        broker = LocalKafka()
+        broker = LocalKafka(has_doors=True)
     except KafkaMissingError as error:
         real_thing(error)
         raise

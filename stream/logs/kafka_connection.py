@@ -13,12 +13,12 @@ from urllib.parse import parse_qsl
 from kafka import errors as kafka_errors
 
 from stream.errors import InputError, LogError, LogUnreachableError
+from stream.logs.kafka_contact import first_contact, refusal
+from stream.logs.kafka_security import Credentials, security_settings
 
-_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-_OPTIONS = ("security_protocol", "sasl_mechanism", "ssl_cafile", "ssl_certfile", "ssl_keyfile")
 _CONNECT_SECONDS = 3.0
 _BOOTSTRAP_SECONDS = 6.0
+_PATIENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,13 @@ class KafkaAddress:
         Pairs of host and port; any of them leads to the whole cluster.
     settings
         What every client of kafka-python is given. Secrets are in it, so it is never shown.
+    patience_seconds
+        How long a cluster that does not answer is borne by who already works with it.
     """
 
     servers: tuple[tuple[str, int], ...]
     settings: Mapping[str, Any] = field(repr=False)
+    patience_seconds: float = _PATIENCE_SECONDS
 
     @property
     def url(self) -> str:
@@ -43,7 +46,11 @@ class KafkaAddress:
 
     @classmethod
     def parse(
-        cls, url: str, options: Mapping[str, str], username: str | None, password: str | None
+        cls,
+        url: str,
+        options: Mapping[str, str],
+        credentials: Credentials,
+        patience_seconds: float = _PATIENCE_SECONDS,
     ) -> KafkaAddress:
         """Read a URL such as ``kafka://one:9092,two:9092?security_protocol=SSL``.
 
@@ -61,25 +68,29 @@ class KafkaAddress:
                 "RIVERRUN_KAFKA_PASSWORD instead"
             )
         servers = tuple(_server(url, text) for text in listed.split(","))
-        security = _security({**dict(parse_qsl(query)), **options}, username, password)
+        security = security_settings({**dict(parse_qsl(query)), **options}, credentials)
         settings = {
             "bootstrap_servers": [f"{host}:{port}" for host, port in servers],
             "bootstrap_timeout_ms": int(_BOOTSTRAP_SECONDS * 1000),
             "reconnect_backoff_max_ms": 2_000,
             **security,
         }
-        return cls(servers, settings)
+        return cls(servers, settings, patience_seconds)
 
     def reach(self) -> None:
         """Raise LogUnreachableError where none of the servers answers within some seconds."""
-        failures = []
+        failures, refusals = [], []
         for host, port in self.servers:
             try:
                 socket.create_connection((host, port), _CONNECT_SECONDS).close()
             except OSError as error:
                 failures.append(f"{host}:{port}: {error.strerror or error}")
-            else:
+                continue
+            if (refused := first_contact(host, port, self.settings)) is None:
                 return
+            refusals.append(f"{host}:{port}: {refused}")
+        if refusals:
+            raise LogUnreachableError(f"Kafka at {'; '.join(refusals)}")
         raise LogUnreachableError(
             f"Kafka does not answer at {'; '.join(failures)}. Check that the broker runs, that "
             "host and port in stream.broker are right, and that no firewall is between"
@@ -95,26 +106,11 @@ class KafkaAddress:
         except OSError as error:
             raise LogUnreachableError(f"{self.url}: {doing}: {error}") from error
 
-    @contextmanager
-    def connecting(self) -> Iterator[None]:
-        """Turn a first contact that fails into an error: kafka-python does not say why it did."""
-        try:
-            with self.translated("connecting"):
-                yield
-        except LogUnreachableError as error:
-            protocol = self.settings["security_protocol"]
-            raise LogUnreachableError(
-                f"{self.url}: the port answers, but no session with Kafka came about over "
-                f"{protocol}. {_FIRST_CONTACT[protocol]}"
-            ) from error
-
     def translate(self, error: BaseException, doing: str) -> LogError:
         """Return the error of ours that says the same."""
         text = f"{self.url}: {doing}: {type(error).__name__}: {error}"
-        if isinstance(error, _AUTHENTICATION_ERRORS):
-            return LogUnreachableError(
-                f"{text}. The broker refuses these credentials: check {_CREDENTIALS}"
-            )
+        if (refused := refusal(error)) is not None:
+            return LogUnreachableError(f"{self.url}: {doing}: {refused}")
         if isinstance(error, kafka_errors.AuthorizationError):
             return LogError(f"{text}. The broker forbids this: ask for the missing permission")
         if isinstance(error, kafka_errors.RetriableError):
@@ -125,30 +121,19 @@ class KafkaAddress:
         return LogError(text)
 
 
-_CREDENTIALS = "RIVERRUN_KAFKA_USERNAME, RIVERRUN_KAFKA_PASSWORD and sasl_mechanism"
-_FIRST_CONTACT = {
-    "PLAINTEXT": "Check that this is Kafka's port and not one that wants TLS or SASL (then set "
-    "security_protocol), and that the broker is not hanging",
-    "SSL": "Check ssl_cafile, ssl_certfile and ssl_keyfile, and that this is Kafka's port for TLS",
-    "SASL_PLAINTEXT": f"Check {_CREDENTIALS}, and that the port wants SASL without TLS",
-    "SASL_SSL": f"Check {_CREDENTIALS}, ssl_cafile, and that the port wants SASL with TLS",
-}
-
-_AUTHENTICATION_ERRORS = (
-    kafka_errors.SaslAuthenticationFailedError,
-    kafka_errors.UnsupportedSaslMechanismError,
-    kafka_errors.IllegalSaslStateError,
-)
-
-
 def quiet_client() -> None:
     """Let kafka-python log errors only: it tells of each reconnection at level warning.
 
-    A level that somebody has set on its logger stays as it is.
+    A level that somebody has set on its logger stays as it is, but never where passwords and tokens
+    would be written: at level debug it shows each request, those of SASL among them.
     """
     logger = logging.getLogger("kafka")
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.CRITICAL)
+    for name in ("kafka.net.connection", "kafka.net.sasl", "kafka.protocol"):
+        told = logging.getLogger(name)
+        if told.level < logging.INFO and logger.level < logging.INFO:
+            told.setLevel(logging.INFO)
 
 
 def _server(url: str, text: str) -> tuple[str, int]:
@@ -159,37 +144,3 @@ def _server(url: str, text: str) -> tuple[str, int]:
             f"kafka URL {url!r}: found server {text!r}; write kafka://host:9092,other:9092"
         )
     return host, int(port)
-
-
-def _security(
-    options: Mapping[str, str], username: str | None, password: str | None
-) -> dict[str, Any]:
-    for name in options:
-        if name not in _OPTIONS:
-            raise InputError(f"kafka option {name!r} is not known; use {', '.join(_OPTIONS)}")
-    default = "SASL_SSL" if username else "SSL" if "ssl_cafile" in options else "PLAINTEXT"
-    protocol = options.get("security_protocol", default)
-    if protocol not in _PROTOCOLS:
-        raise InputError(
-            f"kafka option security_protocol: found {protocol!r}; use {', '.join(_PROTOCOLS)}"
-        )
-    settings: dict[str, Any] = {**options, "security_protocol": protocol}
-    if protocol.startswith("SASL"):
-        settings |= _sasl(options.get("sasl_mechanism", "SCRAM-SHA-512"), username, password)
-    return settings
-
-
-def _sasl(mechanism: str, username: str | None, password: str | None) -> dict[str, str]:
-    if mechanism not in _MECHANISMS:
-        raise InputError(
-            f"kafka option sasl_mechanism: found {mechanism!r}; use {', '.join(_MECHANISMS)}"
-        )
-    if not username or not password:
-        raise InputError(
-            "kafka with SASL needs RIVERRUN_KAFKA_USERNAME and RIVERRUN_KAFKA_PASSWORD"
-        )
-    return {
-        "sasl_mechanism": mechanism,
-        "sasl_plain_username": username,
-        "sasl_plain_password": password,
-    }

@@ -12,6 +12,7 @@ from kafka import errors as kafka_errors
 from stream.errors import TopicNotFoundError
 from stream.log import MAX_RECORD_BYTES
 from stream.logs.kafka_connection import KafkaAddress, quiet_client
+from stream.logs.kafka_security import Credentials
 from stream.logs.kafka_sink import KafkaSink
 from stream.logs.kafka_source import KafkaSource, committed_offsets
 from stream.logs.log_rules import refuse_bad_topic
@@ -32,10 +33,11 @@ class KafkaLog:
     url
         Such as ``kafka://one:9092,two:9092``. ``?name=value&...`` may hold the options.
     options
-        ``security_protocol``, ``sasl_mechanism``, ``ssl_cafile``, ``ssl_certfile``,
-        ``ssl_keyfile``, as kafka-python calls them.
-    username, password
-        For SASL. They never belong in the URL.
+        The keys of the configuration's ``[kafka]``, as text.
+    credentials
+        For TLS and SASL. They never belong in the URL.
+    patience_seconds
+        How long sources and sinks bear a cluster that does not answer.
 
     Raises
     ------
@@ -50,15 +52,17 @@ class KafkaLog:
         url: str,
         *,
         options: Mapping[str, str] | None = None,
-        username: str | None = None,
-        password: str | None = None,
+        credentials: Credentials | None = None,
+        patience_seconds: float = 120.0,
     ) -> None:
-        self._address = KafkaAddress.parse(url, options or {}, username, password)
+        self._address = KafkaAddress.parse(
+            url, options or {}, credentials or Credentials(), patience_seconds
+        )
         self.url = self._address.url
         self._opened: list[KafkaSource | KafkaSink] = []
         quiet_client()
         self._address.reach()
-        with self._address.connecting():
+        with self._address.translated("connecting"):
             self._admin = KafkaAdminClient(**self._address.settings, request_timeout_ms=10_000)
 
     def topics(self) -> dict[str, int]:

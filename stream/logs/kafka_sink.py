@@ -21,6 +21,7 @@ from stream.errors import (
     TopicNotFoundError,
 )
 from stream.logs.kafka_connection import KafkaAddress
+from stream.logs.kafka_silence import tell_silence
 from stream.logs.log_rules import refuse_too_large
 from stream.records import NewRecord, TopicPartition
 
@@ -28,6 +29,8 @@ _BUFFER_BYTES = 32 * 1024 * 1024
 _RECORD_OVERHEAD = 100
 _LARGEST_REQUEST = 16 * 1024 * 1024
 _DELIVERY_SECONDS = 60.0
+_TELL_SECONDS = 5.0
+"""After so long without an acknowledgement it is said that the cluster is silent."""
 
 
 class _Nothing:
@@ -89,6 +92,7 @@ class KafkaSink:
         self._on_the_way: deque[_Sent] = deque()
         self._bytes = 0
         self._failure: LogError | None = None
+        self._delivery_seconds = max(_DELIVERY_SECONDS, address.patience_seconds)
         self.is_closed = False
         with address.translated("opening a producer"):
             self._producer = KafkaProducer(
@@ -99,7 +103,7 @@ class KafkaSink:
                 linger_ms=5,
                 batch_size=256 * 1024,
                 max_request_size=_LARGEST_REQUEST,
-                delivery_timeout_ms=_DELIVERY_SECONDS * 1000,
+                delivery_timeout_ms=self._delivery_seconds * 1000,
                 request_timeout_ms=15_000,
                 max_block_ms=10_000,
                 allow_auto_create_topics=False,
@@ -125,7 +129,7 @@ class KafkaSink:
                 sent.append(item)
                 self._settle_finished()
                 while self._bytes > _BUFFER_BYTES:
-                    self._settle_first(time.monotonic() + _DELIVERY_SECONDS)
+                    self._settle_first(time.monotonic() + self._delivery_seconds)
         return KafkaReceipt(self._address, sent)
 
     def flush(self, timeout_seconds: float = 30.0) -> None:
@@ -174,6 +178,7 @@ class KafkaSink:
 
     def _settle_first(self, deadline: float) -> None:
         """Wait for the oldest record; keep its failure for ``flush``, unless time is over."""
+        self._tell_if_silent(deadline)
         try:
             _settle(self._address, self._on_the_way[0], deadline)
         except LogError as error:
@@ -181,6 +186,15 @@ class KafkaSink:
                 raise
             self._failure = self._failure or error
         self._bytes -= self._on_the_way.popleft().size
+
+    def _tell_if_silent(self, deadline: float) -> None:
+        future, left = self._on_the_way[0].future, deadline - time.monotonic()
+        if future.is_done or left <= _TELL_SECONDS:
+            return
+        with suppress(kafka_errors.KafkaError):
+            future.get(timeout=_TELL_SECONDS)
+        if not future.is_done:
+            tell_silence(self._address, _TELL_SECONDS, "records are not acknowledged")
 
 
 def _settle(address: KafkaAddress, sent: _Sent, deadline: float) -> tuple[TopicPartition, int]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
@@ -15,18 +16,19 @@ from stream.log import Bounds
 from stream.logs.kafka_batches import give_back_paused, make_unpacking_safe
 from stream.logs.kafka_connection import KafkaAddress
 from stream.logs.kafka_offsets import commit_offsets, end_offsets, partition_bounds
+from stream.logs.kafka_silence import Silence
+from stream.logs.kafka_topics_watch import METADATA_SECONDS, TopicsWatch
 from stream.logs.log_rules import refuse_outside, starting_offsets
 from stream.logs.merge import Merge
 from stream.records import Headers, Offsets, Record, TopicPartition
+
+_log = structlog.get_logger("riverrun.log")
 
 _FETCH_RECORDS = 2_000
 _SLICE_SECONDS = 0.1
 _BUFFER_RECORDS, _BUFFER_BYTES = 100_000, 64 * 1024 * 1024
 """What waits in the merge, over all partitions; each has an equal part of it, and may go over by
 what one fetch brings."""
-
-_SILENCE_SECONDS = 5.0
-"""After so long without a record the broker is asked whether it is still there."""
 
 
 class KafkaSource:
@@ -43,8 +45,10 @@ class KafkaSource:
         In order of topic as asked for, and number.
     group
         Under whose name ``commit`` copies offsets; None copies nothing.
-    patience_seconds
-        How long ``poll`` bears a broker that does not answer, before LogUnreachableError.
+
+    Notes
+    -----
+    A partition that is added while it reads is read from its beginning, from some seconds later on.
     """
 
     def __init__(
@@ -53,17 +57,15 @@ class KafkaSource:
         admin: KafkaAdminClient,
         partitions: tuple[TopicPartition, ...],
         group: str | None,
-        patience_seconds: float = 30.0,
     ) -> None:
         self._address = address
         self._admin = admin
         self._partitions = partitions
         self._group = group
-        self._patience = patience_seconds
         self._merge = Merge(partitions)
         self._known_ends: Offsets = dict.fromkeys(partitions, 0)
         self._weights = dict.fromkeys(partitions, 0)
-        self._heard = self._asked = time.monotonic()
+        self._silence = Silence(address, lambda: end_offsets(admin, self._partitions))
         self.is_closed = False
         with address.translated("opening a consumer"):
             self._consumer = KafkaConsumer(
@@ -74,9 +76,12 @@ class KafkaSource:
                 isolation_level="read_committed",
                 fetch_max_wait_ms=100,
                 max_partition_fetch_bytes=1_048_576,
+                metadata_max_age_ms=int(METADATA_SECONDS * 1000),
                 metrics_enabled=False,
             )
         make_unpacking_safe(self._consumer)
+        topics = tuple(dict.fromkeys(partition.topic for partition in partitions))
+        self._watch = TopicsWatch(self._consumer, topics)
         self._consumer.assign([KafkaPartition(*partition) for partition in partitions])
         self.seek({})
 
@@ -104,8 +109,10 @@ class KafkaSource:
 
         Raises
         ------
-        OffsetExpiredError, OffsetTruncatedError, UndecodableBatchError, LogUnreachableError
+        OffsetExpiredError, OffsetTruncatedError, TopicReplacedError, UndecodableBatchError,
+        LogUnreachableError
         """
+        self._take_added_partitions()
         deadline = time.monotonic() + timeout_seconds
         while True:
             if records := self._merge.take(max_records, self._ended()):
@@ -115,7 +122,7 @@ class KafkaSource:
             if left < 0:
                 return []
             self._fetch(min(left, _SLICE_SECONDS))
-            self._check_silence()
+            self._silence.check()
 
     def lag(self) -> dict[TopicPartition, int]:
         """Return how many offsets lie between the next record and each partition's end."""
@@ -185,11 +192,27 @@ class KafkaSource:
         for (topic, number), items in fetched.items():
             self._take_in(TopicPartition(topic, number), items)
 
+    def _take_added_partitions(self) -> None:
+        wanted = self._watch.grown(self._partitions)
+        added = [partition for partition in wanted if partition not in self._weights]
+        if not added:
+            return
+        with self._address.translated("asking for offsets"):
+            bounds = partition_bounds(self._admin, added)
+        self._consumer.assign([KafkaPartition(*partition) for partition in wanted])
+        for partition, held in bounds.items():
+            self._consumer.seek(KafkaPartition(*partition), held.earliest)
+            self._known_ends[partition] = held.end
+            self._weights[partition] = 0
+            _log.warning("partition_added", partition=str(partition), first=held.earliest)
+        self._merge.widen(wanted)
+        self._partitions = wanted
+
     def _take_in(self, partition: TopicPartition, items: list[Any]) -> None:
         records = [_record(item) for item in items]
         self._merge.feed(partition, records)
         self._weights[partition] += sum(map(_weight, records))
-        self._heard = time.monotonic()
+        self._silence.heard()
 
     def _forget(self, records: list[Record]) -> None:
         weights = self._weights
@@ -217,19 +240,6 @@ class KafkaSource:
                 refuse_outside(partition, self._position(partition), held)
         except LogError as error:
             raise error from cause
-
-    def _check_silence(self) -> None:
-        now = time.monotonic()
-        if now - max(self._heard, self._asked) < _SILENCE_SECONDS:
-            return
-        self._asked = now
-        try:
-            end_offsets(self._admin, self._partitions)
-        except (kafka_errors.KafkaError, OSError) as error:
-            if time.monotonic() - self._heard > self._patience:
-                raise self._address.translate(error, "reading") from error
-        else:
-            self._heard = now
 
 
 def committed_offsets(admin: KafkaAdminClient, group: str) -> Offsets:

@@ -37,6 +37,11 @@ class Merge:
         self._partitions = tuple(partitions)
         self._buffers: dict[TopicPartition, deque[Record]] = {p: deque() for p in partitions}
 
+    def widen(self, partitions: Sequence[TopicPartition]) -> None:
+        """Take partitions in that were added; what waits stays where it is."""
+        self._partitions = tuple(partitions)
+        self._buffers = {p: self._buffers.get(p, deque()) for p in partitions}
+
     def feed(self, partition: TopicPartition, records: Iterable[Record]) -> None:
         """Add the next records of a partition, in order of offset."""
         self._buffers[partition].extend(records)

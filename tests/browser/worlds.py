@@ -14,7 +14,7 @@ from stream.clock import SystemClock
 from stream.learner import Learner
 from stream.records import NewRecord
 from stream.worker import Worker, open_worker
-from tests.crash.victim import trainings_in_this_process
+from tests.faults.victim import trainings_in_this_process
 from tests.serve.conftest import World
 
 HOSTILE = '<img src=x onerror="document.title=1">'

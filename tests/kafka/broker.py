@@ -19,6 +19,10 @@ import uuid
 from contextlib import closing
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.kafka.listeners import Doors
 
 ROOT = Path(__file__).parents[2]
 POM = ROOT / "deploy" / "kafka" / "pom.xml"
@@ -31,12 +35,12 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
 listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl_port},\
-CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl_port}
+CONTROLLER://127.0.0.1:{controller_port}{more}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl_port}{more_advertised}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,\
-SASL_PLAINTEXT:SASL_PLAINTEXT
+SASL_PLAINTEXT:SASL_PLAINTEXT{more_protocols}
 sasl.enabled.mechanisms=PLAIN
 listener.name.sasl_plaintext.plain.sasl.jaas.config=\
 org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
@@ -52,6 +56,9 @@ share.coordinator.state.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
+log.initial.task.delay.ms=500
+log.retention.check.interval.ms=500
+file.delete.delay.ms=100
 auto.create.topics.enable=false
 """
 
@@ -99,9 +106,20 @@ class LocalKafka:
         Its folder; records in it survive. Default: a temporary one, removed by ``remove``.
     port
         Where clients reach it. Default: a free one.
+    has_doors
+        Whether it listens with TLS, SASL over TLS and behind a proxy as well.
+
+    Attributes
+    ----------
+    doors
+        Those listeners.
     """
 
-    def __init__(self, data: Path | None = None, port: int | None = None) -> None:
+    doors: Doors
+
+    def __init__(
+        self, data: Path | None = None, port: int | None = None, has_doors: bool = False
+    ) -> None:
         self._libs = jars()
         self._is_temporary = data is None
         self.data = data or Path(tempfile.mkdtemp(prefix="riverrun-kafka-"))
@@ -109,6 +127,12 @@ class LocalKafka:
         self.sasl_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._properties = self.data / "server.properties"
+        self._has_doors = has_doors
+        if has_doors:
+            from tests.kafka.listeners import Doors
+
+            ports = {name: free_port() for name in (*Doors.KINDS, "proxy")}
+            self.doors = Doors(self.data / "doors", ports)
 
     @property
     def url(self) -> str:
@@ -146,11 +170,18 @@ class LocalKafka:
             data=self.data.resolve(),
             user=USER,
             password=PASSWORD,
+            more=self.doors.listeners() if self._has_doors else "",
+            more_advertised=self.doors.listeners(advertised=True) if self._has_doors else "",
+            more_protocols=self.doors.protocols() if self._has_doors else "",
         )
+        if self._has_doors:
+            text += self.doors.properties(USER, PASSWORD)
         self._properties.write_text(text)
         if not (self.data / "log" / "meta.properties").exists():
             cluster = str(uuid.uuid4())
             arguments = ["format", "--standalone", "-t", cluster, "-c", str(self._properties)]
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+                arguments += ["-S", f"{mechanism}=[name={USER},password={PASSWORD}]"]
             with self.log_file.open("ab") as out:
                 command = self._java("kafka.tools.StorageTool", arguments)
                 subprocess.run(command, stdout=out, stderr=out, check=True)
@@ -192,6 +223,8 @@ class LocalKafka:
 
     def _java(self, main: str, arguments: list[str]) -> list[str]:
         memory = ["-Xms256m", "-Xmx1G"]
+        if self._has_doors:
+            memory += self.doors.java_options
         return ["java", *memory, "-cp", f"{self._libs}/*", main, *arguments]
 
     def _wait(self) -> None:

@@ -13,7 +13,7 @@ import pytest
 from stream.errors import InputError, LogUnreachableError, TopicNotFoundError
 from stream.logs.kafka_connection import KafkaAddress
 from stream.logs.kafka_log import KafkaLog
-from stream.logs.kafka_source import KafkaSource
+from stream.logs.kafka_security import Credentials
 from stream.logs.open_log import open_log
 from stream.records import NewRecord
 from tests.kafka.broker import PASSWORD, USER, LocalKafka, free_port
@@ -48,10 +48,10 @@ def test_a_sink_creates_no_topic_by_mistake(kafka: KafkaLog) -> None:
 def test_a_hanging_broker_is_reported_in_bounded_time(
     own_broker: LocalKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stream.logs.kafka_source._SILENCE_SECONDS", 0.5)
-    log = KafkaLog(own_broker.url)
+    monkeypatch.setattr("stream.logs.kafka_silence._SILENCE_SECONDS", 0.5)
+    log = KafkaLog(own_broker.url, patience_seconds=3.0)
     log.create_topics({"t": 1})
-    source = _source(log, patience_seconds=3.0)
+    source = log.source(["t"])
 
     def read() -> None:
         start = time.monotonic()
@@ -62,7 +62,7 @@ def test_a_hanging_broker_is_reported_in_bounded_time(
 
     own_broker.suspend()
     try:
-        with pytest.raises(LogUnreachableError, match="reading"):
+        with pytest.raises(LogUnreachableError, match=r"no session with Kafka|does not answer"):
             read()
         start = time.monotonic()
         with pytest.raises(LogUnreachableError):
@@ -116,7 +116,7 @@ def test_flush_says_that_the_broker_is_gone(own_broker: LocalKafka) -> None:
 
 
 def test_a_user_with_a_password_reads_and_writes(kafka_broker: LocalKafka) -> None:
-    log = KafkaLog(kafka_broker.sasl_url, username=USER, password=PASSWORD)
+    log = KafkaLog(kafka_broker.sasl_url, credentials=Credentials(USER, PASSWORD))
     topic = uuid.uuid4().hex
     log.create_topics({topic: 1})
     log.sink().append([NewRecord(topic, None, b"mine")]).offsets()
@@ -128,7 +128,7 @@ def test_a_user_with_a_password_reads_and_writes(kafka_broker: LocalKafka) -> No
 def test_a_wrong_password_is_explained_in_time(kafka_broker: LocalKafka) -> None:
     start = time.monotonic()
     with pytest.raises(LogUnreachableError, match="RIVERRUN_KAFKA_PASSWORD") as raised:
-        KafkaLog(kafka_broker.sasl_url, username=USER, password="wrong")
+        KafkaLog(kafka_broker.sasl_url, credentials=Credentials(USER, "wrong"))
     assert time.monotonic() - start < 10
     assert "wrong" not in str(raised.value)
 
@@ -153,10 +153,10 @@ def test_a_wrong_url_is_explained(url: str, complaint: str) -> None:
 
 
 def test_options_come_from_the_url_and_from_arguments() -> None:
-    url = "kafka://one,[::1]:9093?security_protocol=SASL_SSL&ssl_cafile=ca.pem"
-    address = KafkaAddress.parse(url, {"sasl_mechanism": "PLAIN"}, "me", "secret")
+    url = "kafka://one,[::1]:9093?security_protocol=SASL_PLAINTEXT"
+    address = KafkaAddress.parse(url, {"sasl_mechanism": "PLAIN"}, Credentials("me", "secret"))
     assert address.servers == (("one", 9092), ("::1", 9093))
-    assert address.settings["ssl_cafile"] == "ca.pem"
+    assert address.settings["security_protocol"] == "SASL_PLAINTEXT"
     assert address.settings["sasl_mechanism"] == "PLAIN"
     assert address.settings["sasl_plain_password"] == "secret"
     assert "secret" not in repr(address)
@@ -174,9 +174,3 @@ def test_the_client_is_quiet_unless_somebody_wants_to_hear_it(
         assert logging.getLogger("kafka").level == logging.INFO
     finally:
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
-
-
-def _source(log: KafkaLog, patience_seconds: float) -> KafkaSource:
-    source = log.source(["t"])
-    source._patience = patience_seconds
-    return source

@@ -6,22 +6,25 @@ twice.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
 import time
-from collections import Counter
 
 import pytest
+from msgspec.structs import astuple
 
+from stream.dead_letters.journal import read_mark
 from stream.logs.open_log import open_log
-from tests.crash import replay_victim
+from stream.step import ERROR_PREFIX
+from tests.faults import replay_victim
+from tests.faults.oracle import source_of
+from tests.faults.scene import PROCESSES
 from tests.letters import Scene, good, large
 
+pytestmark = pytest.mark.promise("replayed_once")
+
 LETTERS = 100
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.crash.replay_victim"])
 
 # Marks and batches take turns: an odd append writes a mark, an even one the batch.
 STEPS = [(f"{when}_append", times) for times in (1, 2, 3, 4, 6) for when in ("before", "after")]
@@ -64,26 +67,30 @@ def end(process, errors):
     return process.exitcode, errors.read_text() if errors.exists() else ""
 
 
-def assert_each_is_there_once(scene):
-    assert Counter(scene.replays().values()) == {1: LETTERS}
+def assert_each_is_there_once(scene, record):
+    letters = [letter for letter in scene.read("dead_letters") if read_mark(letter) is None]
+    wanted = {source_of(letter, ERROR_PREFIX): 1 for letter in letters}
+    assert len(wanted) == LETTERS
+    record.compared(wanted, {astuple(place): n for place, n in scene.replays().items()})
+    record.assert_nothing_lost()
     counts = scene.work(scene.mended)
     assert (counts["learned"], counts["dead_lettered"]) == (LETTERS + 2, LETTERS)
 
 
-def test_killed_at_every_step(scene, broker, tmp_path):
+def test_a_replay_killed_at_every_step(scene, broker, tmp_path, record):
     errors = tmp_path / "errors"
     for step, times in STEPS:
         code, said = end(start(scene, broker, errors, step=step, times=times), errors)
         assert code == -signal.SIGKILL, said or "there was nothing left to replay"
+        record.fault()
     code, said = end(start(scene, broker, errors), errors)
     assert code == 0, said
-    assert_each_is_there_once(scene)
+    assert_each_is_there_once(scene, record)
 
 
-def test_killed_at_random(scene, broker, tmp_path):
+def test_a_replay_killed_at_random(scene, broker, tmp_path, record):
     errors = tmp_path / "errors"
     rng = random.Random(3)
-    killed = 0
     for _ in range(6):
         before = sum(scene.replays().values())
         process = start(scene, broker, errors, slow=0.05)
@@ -93,8 +100,7 @@ def test_killed_at_random(scene, broker, tmp_path):
         time.sleep(0.1 * rng.random())
         process.kill()
         code, _ = end(process, errors)
-        killed += code == -signal.SIGKILL
-    assert killed >= 4
+        record.fault(code == -signal.SIGKILL)
     code, said = end(start(scene, broker, errors), errors)
     assert code == 0, said
-    assert_each_is_there_once(scene)
+    assert_each_is_there_once(scene, record)

@@ -13,7 +13,7 @@ from stream.dead_letters.replay import Replay
 from stream.dead_letters.selection import Selection
 from stream.errors import RiverrunError
 from stream.logs.open_log import open_log
-from tests.crash.victim import Killer
+from tests.faults.victim import Killer
 from tests.letters import ignore
 from tests.lines import make_config
 

@@ -1,0 +1,75 @@
+"""Whatever dies when, every event is learned from once: kill -9 at every step, on both logs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.faults.scene import Scene
+
+pytestmark = pytest.mark.promise("learned_once")
+
+# A commit is some twenty statements; the first sixty cover two of them, start-up included.
+STEPS = [
+    ("after_claim", 1),
+    ("after_poll", 1),
+    ("before_handle", 3),
+    ("after_handle", 1),
+    ("before_append", 2),
+    ("after_append", 1),
+    ("before_flush", 2),
+    ("after_flush", 1),
+    ("before_commit", 2),
+    *[("statement", n) for n in range(1, 60, 3)],
+    ("transaction_end", 2),
+    ("transaction_end", 5),
+    ("after_commit", 1),
+    ("after_commit", 3),
+    ("before_copying_offsets", 1),
+    ("after_copying_offsets", 2),
+]
+
+
+@pytest.fixture(params=["sqlite", "kafka"])
+def scene(request, tmp_path, record):
+    """Return a produced stream on each log."""
+    if request.param == "sqlite":
+        broker = f"sqlite:///{tmp_path / 'log.db'}"
+    else:
+        broker = request.getfixturevalue("kafka_broker").url
+    return Scene(broker, f"sqlite:///{tmp_path / 'store.db'}", tmp_path, record)
+
+
+def test_killed_at_every_step_of_the_commit(scene, record):
+    for step, times in STEPS:
+        code, errors = scene.run(step=step, times=times)
+        assert code == -signal.SIGKILL, errors or "the log was too short: a step was not reached"
+        record.fault()
+    code, errors = scene.run()
+    assert code == 0, errors
+    scene.assert_same_as_uninterrupted()
+
+
+@pytest.mark.promise("fenced")
+def test_of_two_workers_the_older_one_changes_nothing(scene, record):
+    frozen = scene.start(slow=0.05)
+    store = scene.store()
+    deadline = time.monotonic() + 120
+    while store.newest() is None or store.newest().number < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(frozen.pid, signal.SIGSTOP)
+    record.fault()
+    code, errors = scene.run()
+    assert code == 0, errors
+    before = store.newest()
+    os.kill(frozen.pid, signal.SIGCONT)
+    code, errors = scene.end(frozen)
+    assert code == 4, errors
+    assert "another worker took over" in errors
+    assert store.newest() == before
+    store.close()
+    scene.assert_same_as_uninterrupted()
