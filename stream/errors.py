@@ -144,9 +144,9 @@ class TopicReplacedError(LogError):
     def __init__(self, topic: str) -> None:
         self.topic = topic
         super().__init__(
-            f"topic {topic!r} was deleted and made anew while it was read: what is unread is "
-            "gone, and its offsets mean something else now. Start with --rebuild to learn from "
-            "what is on the log, or restore the topic"
+            f"topic {topic!r} was deleted and made anew while it was read: what is unread "
+            "is gone, and its offsets mean something else now. Restore the topic, or start a new "
+            "store"
         )
 
 
@@ -160,7 +160,8 @@ class UndecodableBatchError(LogError):
         self.offset = offset
         super().__init__(
             f"{partition}: the batch at offset {offset} cannot be unpacked ({reason}). Nothing was "
-            "skipped. Install what is named, or move past it by hand with a new offset"
+            "skipped. Install what is named, or give the batch up: delete the log's records up to "
+            'behind it (kafka-delete-records) and set stream.on_gap = "continue"'
         )
 
 

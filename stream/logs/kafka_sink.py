@@ -21,6 +21,7 @@ from stream.errors import (
     TopicNotFoundError,
 )
 from stream.logs.kafka_connection import KafkaAddress
+from stream.logs.kafka_failures import keep_failures_local
 from stream.logs.kafka_silence import tell_silence
 from stream.logs.log_rules import refuse_too_large
 from stream.records import NewRecord, TopicPartition
@@ -29,6 +30,7 @@ _BUFFER_BYTES = 32 * 1024 * 1024
 _RECORD_OVERHEAD = 100
 _LARGEST_REQUEST = 16 * 1024 * 1024
 _DELIVERY_SECONDS = 60.0
+_CLOSE_SECONDS = 5.0
 _TELL_SECONDS = 5.0
 """After so long without an acknowledgement it is said that the cluster is silent."""
 
@@ -46,14 +48,15 @@ class _PassingSerializer(Serializer):  # type: ignore[misc]  # kafka-python has 
 
 
 class _Sent:
-    """A record on its way."""
+    """A record on its way; ``is_told`` once who appended it has heard that it failed."""
 
-    __slots__ = ("future", "size", "topic")
+    __slots__ = ("future", "is_told", "size", "topic")
 
     def __init__(self, topic: str, size: int, future: Any) -> None:
         self.topic = topic
         self.size = size
         self.future = future
+        self.is_told = False
 
 
 class KafkaReceipt:
@@ -66,7 +69,14 @@ class KafkaReceipt:
     def offsets(self, timeout_seconds: float = 30.0) -> list[tuple[TopicPartition, int]]:
         """Wait until the records are durable; return where each one stands, in order."""
         deadline = time.monotonic() + timeout_seconds
-        return [_settle(self._address, sent, deadline) for sent in self._sent]
+        return [self._settle(sent, deadline) for sent in self._sent]
+
+    def _settle(self, sent: _Sent, deadline: float) -> tuple[TopicPartition, int]:
+        try:
+            return _settle(self._address, sent, deadline)
+        except LogError:
+            sent.is_told = sent.future.is_done
+            raise
 
 
 class KafkaSink:
@@ -91,7 +101,7 @@ class KafkaSink:
         self._lock = Lock()
         self._on_the_way: deque[_Sent] = deque()
         self._bytes = 0
-        self._failure: LogError | None = None
+        self._failure: tuple[_Sent, LogError] | None = None
         self._delivery_seconds = max(_DELIVERY_SECONDS, address.patience_seconds)
         self.is_closed = False
         with address.translated("opening a producer"):
@@ -110,6 +120,7 @@ class KafkaSink:
                 value_serializer=_PassingSerializer(),
                 metrics_enabled=False,
             )
+        keep_failures_local(self._producer)
 
     def append(self, records: Sequence[NewRecord]) -> KafkaReceipt:
         """Hand records over, in order. Blocks while too many bytes are on their way.
@@ -133,14 +144,17 @@ class KafkaSink:
         return KafkaReceipt(self._address, sent)
 
     def flush(self, timeout_seconds: float = 30.0) -> None:
-        """Wait until all records are durable, and raise the first failure since the last flush."""
+        """Wait until all records are durable, and raise the first failure since the last flush.
+
+        What a receipt has raised is not raised again: its owner has seen to it.
+        """
         deadline = time.monotonic() + timeout_seconds
         with self._lock:
             while self._on_the_way:
                 self._settle_first(deadline)
             failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure
+        if failure is not None and not failure[0].is_told:
+            raise failure[1]
 
     def close(self) -> None:
         """Flush, and close the connections."""
@@ -148,7 +162,7 @@ class KafkaSink:
             return
         self.is_closed = True
         try:
-            self.flush()
+            self.flush(_CLOSE_SECONDS)
         finally:
             # What could not be flushed has been raised; it cannot be flushed now.
             with suppress(kafka_errors.KafkaTimeoutError):
@@ -178,26 +192,28 @@ class KafkaSink:
 
     def _settle_first(self, deadline: float) -> None:
         """Wait for the oldest record; keep its failure for ``flush``, unless time is over."""
-        self._tell_if_silent(deadline)
+        first = self._on_the_way[0]
         try:
-            _settle(self._address, self._on_the_way[0], deadline)
+            _settle(self._address, first, deadline)
         except LogError as error:
-            if not self._on_the_way[0].future.is_done:
+            if not first.future.is_done:
                 raise
-            self._failure = self._failure or error
+            if self._failure is None or self._failure[0].is_told:
+                self._failure = first, error
         self._bytes -= self._on_the_way.popleft().size
 
-    def _tell_if_silent(self, deadline: float) -> None:
-        future, left = self._on_the_way[0].future, deadline - time.monotonic()
-        if future.is_done or left <= _TELL_SECONDS:
-            return
-        with suppress(kafka_errors.KafkaError):
-            future.get(timeout=_TELL_SECONDS)
-        if not future.is_done:
-            tell_silence(self._address, _TELL_SECONDS, "records are not acknowledged")
+
+def _tell_if_silent(address: KafkaAddress, future: Any, deadline: float) -> None:
+    if future.is_done or deadline - time.monotonic() <= _TELL_SECONDS:
+        return
+    with suppress(kafka_errors.KafkaError):
+        future.get(timeout=_TELL_SECONDS)
+    if not future.is_done:
+        tell_silence(address, _TELL_SECONDS, "records are not acknowledged")
 
 
 def _settle(address: KafkaAddress, sent: _Sent, deadline: float) -> tuple[TopicPartition, int]:
+    _tell_if_silent(address, sent.future, deadline)
     try:
         metadata = sent.future.get(timeout=max(0.0, deadline - time.monotonic()))
     except kafka_errors.MessageSizeTooLargeError as error:

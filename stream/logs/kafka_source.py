@@ -209,6 +209,7 @@ class KafkaSource:
         self._partitions = wanted
 
     def _take_in(self, partition: TopicPartition, items: list[Any]) -> None:
+        self._watch.refuse_another(partition.topic)
         records = [_record(item) for item in items]
         self._merge.feed(partition, records)
         self._weights[partition] += sum(map(_weight, records))

@@ -9,7 +9,7 @@ from uuid import UUID
 from stream.errors import TopicReplacedError
 from stream.records import TopicPartition
 
-METADATA_SECONDS = 5.0
+METADATA_SECONDS = 2.0
 """How old a consumer lets its knowledge of topics become."""
 
 _LOOK_SECONDS = 0.5
@@ -46,7 +46,7 @@ class TopicsWatch:
         self._looked = now
         known = dict.fromkeys(partitions)
         for topic in self._topics:
-            self._refuse_another(topic)
+            self.refuse_another(topic)
             numbers = self._cluster.partitions_for_topic(topic) or ()
             known |= dict.fromkeys(TopicPartition(topic, number) for number in numbers)
         if len(known) == len(partitions):
@@ -54,7 +54,8 @@ class TopicsWatch:
         rank = {topic: place for place, topic in enumerate(self._topics)}
         return tuple(sorted(known, key=lambda tp: (rank[tp.topic], tp.partition)))
 
-    def _refuse_another(self, topic: str) -> None:
+    def refuse_another(self, topic: str) -> None:
+        """Raise TopicReplacedError where a topic is not the one that was read so far."""
         found = self._cluster.topic_id(topic)
         if found and self._ids.setdefault(topic, found) != found:
             raise TopicReplacedError(topic)

@@ -17,6 +17,7 @@ from stream.line import Line
 from stream.log import Log
 from stream.logs.open_log import open_log
 from stream.records import Record as LogRecord
+from stream.records import TopicPartition
 from stream.snapshot import restore
 from stream.status import status_of
 from stream.step import prediction_record
@@ -43,6 +44,15 @@ class Replay:
         self.panes = [found.pane for _, found in step.findings if found.kind == "pane"]
         self.predicted = {place(row.record): row for row in step.predictions}
         self.dead = {place(letter.record) for letter in step.dead_letters}
+
+    def go_on_behind(self, gap: TopicPartition, offset: int, records: Sequence[LogRecord]) -> None:
+        """Handle what stands behind a gap that a worker may pass: it goes on at an offset."""
+        self.line.offsets[gap] = offset
+        step = self.line.handle(records, 0)
+        assert step.halt is None, step.halt
+        self.panes += [found.pane for _, found in step.findings if found.kind == "pane"]
+        self.predicted |= {place(row.record): row for row in step.predictions}
+        self.dead |= {place(letter.record) for letter in step.dead_letters}
 
     @property
     def learned(self) -> Counter[Any]:

@@ -7,9 +7,11 @@ to the statements of its store.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,12 @@ from sqlalchemy import event
 
 import stream.training.supervisor as supervisor_module
 import stream.worker as worker_module
+from serve.compose import Secrets, open_stream_log
 from stream.build import line_factory
 from stream.clock import SystemClock
 from stream.config import Config
 from stream.errors import RiverrunError
 from stream.log import Log
-from stream.logs.open_log import open_log
 from stream.storage.store import Store
 from stream.training.job import Job
 from stream.training.supervisor import Launch
@@ -86,17 +88,18 @@ def main(arguments: dict[str, Any], sections: dict[str, Any], errors: str) -> No
     ----------
     arguments
         ``step`` and ``times``: where to die, and at which of its turns. ``slow``: seconds to sleep
-        after each turn.
+        after each turn. ``told``: a file for its log lines. ``until``: a file; it works until that
+        is there, and not only to the log's end. ``memory``: a file for the most memory it had.
     sections
         Of the configuration.
     errors
         A file for the message of what a person would be told.
     """
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    _configure_logs(arguments.get("told"))
     worker_module._LARGEST_BATCH = 40
     config = make_config(**sections)
     killer = Killer(arguments.get("step"), arguments.get("times", 1))
-    log = open_log(config.stream.broker)
+    log = _opened_log(config, errors)
     store = Store(config.stream.store, config.stream.name)
     launch = None
     if config.retrain.enabled:
@@ -121,9 +124,37 @@ def main(arguments: dict[str, Any], sections: dict[str, Any], errors: str) -> No
         worker._cadence.is_due = lambda _now: True  # type: ignore[method-assign]
         killer.around(worker.line, "handle", "handle")
         pause = arguments.get("slow", 0.0)
-        worker.run(lambda: False, until_caught_up=True, on_turn=lambda _: time.sleep(pause))
+        until = arguments.get("until")
+        worker.run(
+            lambda: until is not None and Path(until).exists(),
+            until_caught_up=until is None,
+            on_turn=lambda _: time.sleep(pause),
+        )
     except RiverrunError as error:
         Path(errors).write_text(str(error))
         sys.exit(error.exit_code)
     finally:
-        log.close()
+        if "memory" in arguments:
+            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            Path(arguments["memory"]).write_text(str(most * 1024))
+        with suppress(RiverrunError):
+            log.close()
+
+
+def _opened_log(config: Config, errors: str) -> Log:
+    try:
+        return open_stream_log(config, Secrets())
+    except RiverrunError as error:
+        Path(errors).write_text(str(error))
+        sys.exit(error.exit_code)
+
+
+def _configure_logs(told: str | None) -> None:
+    if told is None:
+        structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+        return
+    out = Path(told).open("a", buffering=1)  # noqa: SIM115  # open for as long as the process lives
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
+        logger_factory=structlog.WriteLoggerFactory(out),
+    )

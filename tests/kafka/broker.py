@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 POM = ROOT / "deploy" / "kafka" / "pom.xml"
 CACHE = ROOT / ".cache" / "kafka"
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 USER, PASSWORD = "tester", "not-a-secret"
 
 _PROPERTIES = """\
@@ -156,7 +156,7 @@ class LocalKafka:
         Raises
         ------
         RuntimeError
-            When it ends, or does not answer in a minute; with the end of its log.
+            When it ends, or does not answer in two minutes; with the end of its log.
         """
         if is_listening(self.port):
             raise RuntimeError(
@@ -241,7 +241,7 @@ class LocalKafka:
             return
         self._signal(signal_number)
         try:
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import gc
 import logging
+import random
 import threading
 import time
 import uuid
 
 import pytest
+from kafka.admin import ConfigResource, ConfigResourceType
 
-from stream.errors import InputError, LogUnreachableError, TopicNotFoundError
+from stream.errors import (
+    InputError,
+    LogUnreachableError,
+    RecordTooLargeError,
+    TopicNotFoundError,
+)
 from stream.logs.kafka_connection import KafkaAddress
 from stream.logs.kafka_log import KafkaLog
 from stream.logs.kafka_security import Credentials
@@ -131,6 +138,26 @@ def test_a_wrong_password_is_explained_in_time(kafka_broker: LocalKafka) -> None
         KafkaLog(kafka_broker.sasl_url, credentials=Credentials(USER, "wrong"))
     assert time.monotonic() - start < 10
     assert "wrong" not in str(raised.value)
+
+
+def test_a_record_over_its_topic_s_limit_does_not_end_the_writer(kafka: KafkaLog) -> None:
+    """kafka-python 3.0.12 lets whatever is sent after such a record fail with the same error."""
+    small, large = uuid.uuid4().hex, uuid.uuid4().hex
+    kafka.create_topics({small: 1, large: 1})
+    limit = ConfigResource(ConfigResourceType.TOPIC, small, configs={"max.message.bytes": "1000"})
+    kafka._admin.alter_configs([limit])
+    sink = kafka.sink()
+    noise = random.Random(5).randbytes(50_000)
+    for number in range(3):
+        receipt = sink.append([NewRecord(small, None, noise)])
+        others = sink.append([NewRecord(large, None, b"%d" % n) for n in range(100)])
+        with pytest.raises(RecordTooLargeError, match=small):
+            receipt.offsets()
+        assert [offset for _, offset in others.offsets()] == [
+            *range(100 * number, 100 * (number + 1))
+        ]
+        assert sink.append([NewRecord(small, None, b"fits")]).offsets()[0][1] == number
+        sink.flush()  # what the receipt has told is not told again
 
 
 @pytest.mark.parametrize(

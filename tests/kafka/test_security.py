@@ -17,6 +17,7 @@ import pytest
 from stream.errors import InputError, LogUnreachableError
 from stream.logs.kafka_log import KafkaLog
 from stream.logs.kafka_security import Credentials
+from stream.logs.kafka_tokens import Tokens
 from stream.records import NewRecord
 from tests.kafka.broker import PASSWORD, USER, LocalKafka
 from tests.kafka.certificates import KEY_PASSWORD
@@ -180,6 +181,22 @@ def test_own_code_gives_tokens_and_they_are_renewed_while_reading(
     assert given
 
 
+def test_a_token_is_asked_for_anew_when_most_of_its_life_is_over() -> None:
+    now, fetched = [0.0], []
+
+    def fetch() -> tuple[str, float]:
+        fetched.append(now[0])
+        return f"token-{len(fetched)}", 100.0
+
+    tokens = Tokens(fetch, clock=lambda: now[0])
+    assert tokens.token() == "token-1"
+    now[0] = 79.0
+    assert tokens.token() == "token-1"
+    now[0] = 80.0
+    assert tokens.token() == "token-2"
+    assert "token" not in repr(tokens)
+
+
 @pytest.mark.parametrize("fault", ["stranger", "old", "audience", "raises", "empty"])
 def test_a_token_that_does_not_count_is_refused(
     doors: Doors, provider: Callable[..., str], fault: str
@@ -283,6 +300,7 @@ broker = "{broker}"
 
 [kafka]
 ssl_cafile = "{ca}"
+sasl_mechanism = "PLAIN"  # by which the password itself is sent, and may be logged
 
 [topics]
 create = true

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import uuid
 
+import pytest
+
 from stream.events import SERVED_HEADER
 from stream.logs.kafka_log import KafkaLog
+from stream.logs.kafka_security import Credentials
+from tests.kafka.broker import PASSWORD, USER
 
 
-def test_what_the_api_served_and_took_is_learned_over_kafka(make_world, kafka_broker, wait):
+@pytest.mark.parametrize("door", ["plain", "tls and sasl"])
+def test_what_the_api_served_and_took_is_learned_over_kafka(make_world, kafka_broker, wait, door):
     name = f"s{uuid.uuid4().hex[:8]}"
     log = KafkaLog(kafka_broker.url)
+    if door == "tls and sasl":
+        doors = kafka_broker.doors
+        options = {"ssl_cafile": doors.file("ca.pem"), "sasl_mechanism": "SCRAM-SHA-256"}
+        log.close()
+        log = KafkaLog(
+            doors.url("secure"), options=options, credentials=Credentials(USER, PASSWORD)
+        )
     world = make_world(log=log, stream={"name": name, "broker": kafka_broker.url})
     world.learn(20)
     base = f"/v1/streams/{name}"
