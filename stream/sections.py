@@ -43,7 +43,9 @@ class StreamSection(Section):
 
     name: Name = Field(description="prefix of topics, label of metrics, key of rows")
     broker: str = Field(
-        "sqlite:///log.db", description="the event log: sqlite:///FILE or kafka://HOST:PORT,..."
+        "sqlite:///log.db",
+        description="the event log: sqlite:///FILE or kafka://HOST:PORT,...; kafka+librdkafka:// "
+        "and kafka+python:// name the client that carries its records",
     )
     store: str = Field(
         "sqlite:///riverrun.db",
