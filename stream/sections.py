@@ -131,6 +131,13 @@ class ModelSection(Section):
     )
     window: int = Field(1_000, ge=10, le=100_000, description="labels in the rolling scores")
     seed: int = Field(42, description="given to every estimator that takes one")
+    mini_batch: int | None = Field(
+        None,
+        ge=2,
+        le=10_000,
+        description="learn from so many labelled events at once, by River's learn_many, which every "
+        "step must have; needs the extra minibatch",
+    )
 
 
 class LabelsSection(Section):
