@@ -135,8 +135,8 @@ class ModelSection(Section):
         None,
         ge=2,
         le=10_000,
-        description="learn from so many labelled events at once, by River's learn_many, which every "
-        "step must have; needs the extra minibatch",
+        description="learn from so many labelled events at once, by River's learn_many, which "
+        "every step must have; needs the extra minibatch",
     )
 
 
