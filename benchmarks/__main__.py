@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,10 @@ def main() -> int:
 
 def machine() -> str:
     """Return what the figures were seen on."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("river", "kafka-python", "msgspec"))
+    names = ["river", "kafka-python", "msgspec"]
+    if find_spec("confluent_kafka") is not None:
+        names.append("confluent-kafka")
+    packages = ", ".join(f"{name} {version(name)}" for name in names)
     python = f"Python {platform.python_version()}"
     return f"{os.cpu_count()} cores, {platform.machine()}, {python}, {packages}"
 

@@ -31,11 +31,11 @@ def draw(path: Path, panels: list[tuple[str, str, list[Line]]]) -> bool:
     )
     for place, (_, axis, lines) in enumerate(panels):
         at: dict[str, Any] = {"row": place // columns + 1, "col": place % columns + 1}
-        for colour, (name, x, y) in zip(_COLOURS, lines, strict=False):
+        for name, x, y in lines:
             figure.add_trace(
                 go.Scatter(
                     x=[str(value) for value in x], y=y, name=name, mode="lines+markers",
-                    line_color=colour, legendgroup=name,
+                    line_color=_COLOURS.get(name, _OTHER), legendgroup=name,
                     showlegend=all(one["name"] != name for one in figure.data),
                 ),
                 **at,
@@ -49,7 +49,8 @@ def draw(path: Path, panels: list[tuple[str, str, list[Line]]]) -> bool:
     return _export(figure, path)
 
 
-_COLOURS = ("#1f6feb", "#8b949e", "#d29922")
+_COLOURS = {"cost": "#1f6feb", "bare": "#8b949e", "label_cost": "#d29922"}
+_OTHER = "#57606a"
 
 
 def _export(figure: Any, path: Path) -> bool:

@@ -16,7 +16,7 @@ from river import base, compose, preprocessing
 from stream.errors import PipelineError
 
 
-class SteadyScaler(preprocessing.StandardScaler):  # type: ignore[misc]  # as above
+class SteadyScaler(preprocessing.StandardScaler):
     """A scaler that counts a frame row by row.
 
     River 0.26.1 makes a frame's variance of the mean of squares less the square of the mean: for a
@@ -26,7 +26,7 @@ class SteadyScaler(preprocessing.StandardScaler):  # type: ignore[misc]  # as ab
     def learn_many(self, X: Any) -> None:  # noqa: N803  # River's name
         """Count each row."""
         for row in X.to_dict("records"):
-            self.learn_one(row)
+            self.learn_one(row)  # type: ignore[no-untyped-call]  # River leaves it so
 
 
 class MiniBatchError(Exception):
@@ -36,7 +36,7 @@ class MiniBatchError(Exception):
     """
 
 
-class MiniBatchPipeline(compose.Pipeline):  # type: ignore[misc]  # River's base is untyped here
+class MiniBatchPipeline(compose.Pipeline):
     """A pipeline that learns from every ``size`` events together.
 
     Events of one batch may have different features: each kind is then learned together, those that
