@@ -10,7 +10,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PROCESSES ?= 2
 
-.PHONY: help install demo test test-fast test-faults check format kafka bench bench-full bench-quick clean
+.PHONY: help install demo test test-fast test-faults check audit format kafka bench bench-full \
+  bench-quick clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -22,7 +23,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "setting up $(VENV) with $$($(PYTHON) --version) (about a minute, once)" >&2
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "on Debian: apt-get install python3-venv"; exit 2; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable '.[demo,postgres,parquet,librdkafka,minibatch,dev]'
+	  --constraint constraints.txt --editable '.[demo,postgres,parquet,otel,librdkafka,minibatch,dev]'
 	@touch $@
 
 demo: $(INSTALLED) ## A year of New York departures, predicted and learned while you watch.
@@ -42,7 +43,11 @@ check: $(INSTALLED) ## Lint, types, and the import rule.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit -q -c pyproject.toml -r monitor stream serve deploy
 	$(BIN)/python -m pytest -q tests/architecture
+
+audit: $(INSTALLED) ## Bandit, licences, and what is known against dependencies (asks the package index).
+	$(BIN)/python -m tests.security.audit
 
 format: $(INSTALLED) ## Format the code.
 	$(BIN)/ruff format .

@@ -36,6 +36,7 @@ def pane_of(stored: StoredPane, cells: int | None = None) -> Pane:
     CheckpointDamagedError
         Not a pane, or not of that many cells.
     """
+    _refuse_damaged(stored, "data")
     try:
         pane = Pane.from_bytes(stored.row.data)
         if cells is not None and len(pane.counts) != cells:
@@ -54,10 +55,18 @@ def scores_of(stored: StoredPane) -> tuple[Performance, IntArray, Beside]:
     ------
     CheckpointDamagedError
     """
+    _refuse_damaged(stored, "scores")
     try:
         return unpack_scores(stored.row.scores)
     except ValueError as error:
         raise CheckpointDamagedError(f"pane {stored.row.index}: {error}") from None
+
+
+def _refuse_damaged(stored: StoredPane, blob: str) -> None:
+    if blob in stored.damaged:
+        raise CheckpointDamagedError(
+            f"pane {stored.row.index} is damaged: its {blob} do not fit their seal"
+        )
 
 
 class _SchemaOnly(msgspec.Struct):

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from stream.destinations import why_forbidden
 from stream.sections import Duration, Section
 
 SigningAlgorithm = Literal[
@@ -129,6 +130,9 @@ class OidcSection(Section):
         for url in (self.issuer, self.jwks_url):
             if url is not None and not _is_private(url):
                 raise ValueError(f"{url!r}: use https; http is for an issuer on this machine")
+            host = "" if url is None else urlsplit(url).hostname or ""
+            if (reason := why_forbidden(host)) is not None:
+                raise ValueError(f"nothing is sent to {host}: {reason}")
         return self
 
 

@@ -25,6 +25,7 @@ from stream.sections import (
     RetrainSection,
     StreamSection,
     TopicsSection,
+    WorkerSection,
 )
 from stream.telling_sections import AlertsSection, CanvasSection, MlflowSection
 from stream.watching.monitor_config import file_key, monitor_config
@@ -60,6 +61,7 @@ class Config(BaseSettings):
     labels: LabelsSection = LabelsSection()
     dead_letters: DeadLettersSection = DeadLettersSection()
     checkpoint: CheckpointSection = CheckpointSection()
+    worker: WorkerSection = WorkerSection()
     predictions: PredictionsSection = PredictionsSection()
     monitor: MonitorSection = MonitorSection()
     retrain: RetrainSection = RetrainSection()

@@ -71,6 +71,10 @@ class LogUnreachableError(LogError):
     """The broker or the log's file cannot be reached, opened or written."""
 
 
+class NotAcknowledgedError(LogUnreachableError):
+    """Records are still on their way when time is over; who has more of it may wait again."""
+
+
 class TopicNotFoundError(LogError):
     """A topic does not exist on the broker and is not to be created."""
 
@@ -179,6 +183,31 @@ class StoreError(RiverrunError):
 
 class StoreUnreachableError(StoreError):
     """The database cannot be reached, opened or written."""
+
+
+class StoreVersionError(StoreError):
+    """The store's tables are of a version that this riverrun does not work with."""
+
+    exit_code = 4
+
+
+class StoreReplacedError(StoreError):
+    """Another file stands where the store was opened, or none: what is written would be lost."""
+
+    exit_code = 4
+
+    def __init__(self, store: str, *, is_gone: bool) -> None:
+        what = "was deleted" if is_gone else "was replaced by another file"
+        super().__init__(
+            f"store {store} {what} while it was open; this process wrote nothing more. Put the "
+            "right file there, or restore a backup ('riverrun store restore FILE'), and start again"
+        )
+
+
+class BackupError(StoreError):
+    """A backup cannot be made, read or restored; nothing was changed."""
+
+    exit_code = 2
 
 
 class FencedError(StoreError):

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from stream.config import Config
 from stream.errors import ConfigError, Problem
+from stream.redact import without_paths, without_secrets
 
 
 def load_config(path: Path) -> Config:
@@ -61,7 +62,16 @@ def _problem(error: dict[str, Any]) -> Problem:
     if error["type"] == "missing":
         return Problem(key, "nothing", "it is required")
     message = str(error["msg"]).removeprefix("Value error, ")
-    return Problem(key, repr(error["input"]), message[:1].lower() + message[1:])
+    return Problem(key, _found(path, error["input"]), message[:1].lower() + message[1:])
+
+
+def _found(path: list[str], value: object) -> str:
+    """Return what stands in the file, for a message; never what may be a secret."""
+    if (
+        "webhook" in path or "alertmanager" in path
+    ):  # some of these URLs are secrets from the path on
+        return repr(without_paths(value)) if isinstance(value, str) else type(value).__name__
+    return without_secrets(repr(value))
 
 
 def _suggestion(path: list[str]) -> str:

@@ -126,7 +126,10 @@ class Recovery:
                 self._tell("checkpoint_damaged", checkpoint=stored.number, message=str(error))
                 continue
             line = self._make_line(stored.version)
-            restore(line, snapshot, chunks)
+            try:
+                restore(line, snapshot, chunks)
+            except Exception as error:  # noqa: BLE001 - unpickling may raise anything
+                return self._rebuild(kept[0], self._unloadable(stored, error))
             if stored.number != kept[0].number:
                 self._store.go_back_to(self._claim, stored.number)
                 self._tell("went_back", checkpoint=stored.number, newest=kept[0].number)
@@ -193,6 +196,28 @@ class Recovery:
         if theirs.format != ours.format:
             return f"the checkpoint format {theirs.format} became {ours.format}"
         return None
+
+    def _unloadable(self, stored: StoredCheckpoint, error: Exception) -> str:
+        """Return why a whole checkpoint does not load: since something else reads it.
+
+        Raises
+        ------
+        HaltedError
+            Where nothing else that is known of does: a replay would not be the answer.
+        """
+        theirs, ours = stored.identity.libraries, self._identity.libraries
+        other = [
+            f"{name} {theirs.get(name)} became {version}"
+            for name, version in ours.items()
+            if theirs.get(name) != version
+        ]
+        if not other:
+            raise HaltedError(
+                f"checkpoint {stored.number} is whole and does not load ({error!r}), with the "
+                "libraries that wrote it. Does a package of your own pipeline lack? Put it back, "
+                "or start with --rebuild to learn everything anew from the log"
+            ) from error
+        return f"{', '.join(other)}, and its checkpoint does not load: {error!r}"
 
     def _tell(self, kind: str, **detail: object) -> None:
         _log.warning(kind, **detail)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from stream.units import parse_duration
+from stream.units import parse_bytes, parse_duration
 
 Task = Literal["binary", "multiclass", "regression", "anomaly"]
 FieldType = Literal["int", "float", "bool", "str"]
@@ -25,6 +25,14 @@ def _milliseconds(value: object) -> object:
 
 Duration = Annotated[int, BeforeValidator(_milliseconds), Field(ge=0)]
 """A duration; text such as ``3d`` in the file, milliseconds in the program."""
+
+
+def _bytes(value: object) -> object:
+    return parse_bytes(value) if isinstance(value, str) else value
+
+
+Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=1)]
+"""A size; text such as ``2GiB`` in the file, bytes in the program."""
 
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
@@ -53,6 +61,11 @@ class StreamSection(Section):
     )
     on_gap: Literal["halt", "continue"] = Field(
         "halt", description="what to do where unread records expired: halt, or record and go on"
+    )
+    store_patience: Duration = Field(
+        300_000,
+        description="how long a worker that has begun tries again while the store cannot be "
+        "reached or written, before it leaves with 3; 0s: at once",
     )
 
 
@@ -171,6 +184,17 @@ class CheckpointSection(Section):
     min_interval: Duration = Field(500, description="never more often than this")
     max_interval: Duration = Field(30_000, description="never less often than this")
     keep: int = Field(3, ge=2, le=100, description="checkpoints kept")
+
+
+class WorkerSection(Section):
+    """``[worker]``: what a model may take before the worker stops and names it."""
+
+    stuck_after: Duration = Field(
+        120_000, description="for one event; then the worker ends with code 4; 0: never"
+    )
+    max_memory: Bytes | None = Field(
+        None, ge=1 << 26, description='resident memory of the worker, such as "2GiB"; no limit'
+    )
 
 
 class PredictionsSection(Section):

@@ -9,8 +9,9 @@ import msgspec
 
 from stream.events import Features, Rejected, Served
 from stream.learner import decide, probabilities
-from stream.records import NewRecord, Record
+from stream.records import Headers, NewRecord, Record
 from stream.sections import Task
+from stream.trace import trace_headers
 from stream.watching.findings import Finding
 
 SOURCE_TOPIC = "riverrun-source-topic"
@@ -81,8 +82,17 @@ class Step(msgspec.Struct):
     halt: str | None = None
 
 
-def prediction_record(row: PredictionRow, topic: str, task: Task) -> NewRecord:
+def prediction_record(row: PredictionRow, topic: str, task: Task, trace: Headers = ()) -> NewRecord:
     """Return the record of the predictions topic for one prediction.
+
+    Parameters
+    ----------
+    row
+        The prediction.
+    topic, task
+        Where it goes, and what it is of.
+    trace
+        Headers that hand its trace on; by default the event's own.
 
     Examples
     --------
@@ -104,7 +114,10 @@ def prediction_record(row: PredictionRow, topic: str, task: Task) -> NewRecord:
         "source": row.source,
         "latency_ms": row.latency_ms,
     }
-    return NewRecord(topic, row.id.encode(), msgspec.json.encode(value), source_headers(row.record))
+    headers = source_headers(row.record)
+    if row.record.headers:
+        headers += trace or trace_headers(row.record.headers)
+    return NewRecord(topic, row.id.encode(), msgspec.json.encode(value), headers)
 
 
 def answer_details(task: Task, served: Served) -> dict[str, Any]:

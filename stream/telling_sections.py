@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from stream.destinations import why_forbidden
 from stream.sections import Duration, Section
 
 AlertKind = Literal[
@@ -36,6 +37,8 @@ def _http_url(value: str) -> str:
         raise ValueError("give http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH")
     if parts.username is not None:
         raise ValueError("a name or a password in it would be shown; give a token instead")
+    if (reason := why_forbidden(parts.hostname or "")) is not None:
+        raise ValueError(f"nothing is sent to {parts.hostname}: {reason}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Durations as people write them: ``500ms``, ``30s``, ``15m``, ``12h``, ``3d``, ``2w``."""
+"""Durations and sizes as people write them: ``500ms``, ``15m``, ``3d``; ``512MiB``, ``2GiB``."""
 
 from __future__ import annotations
 
@@ -72,3 +72,45 @@ def format_time(seconds: float) -> str:
         return f"{seconds:g}"
     digits = "milliseconds" if moment.microsecond else "seconds"
     return moment.isoformat(timespec=digits).replace("+00:00", "Z")
+
+
+_BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(B|KiB|MiB|GiB|TiB)")
+
+
+def parse_bytes(text: str) -> int:
+    """Return a size in bytes.
+
+    Parameters
+    ----------
+    text
+        A number and a unit: ``B``, ``KiB``, ``MiB``, ``GiB`` or ``TiB``.
+
+    Raises
+    ------
+    ValueError
+        When the text is anything else.
+
+    Examples
+    --------
+    >>> parse_bytes("1.5GiB")
+    1610612736
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("give a number and a unit, such as 512MiB or 2GiB")
+    return round(float(match[1]) * _BYTES[match[2]])
+
+
+def format_bytes(size: float) -> str:
+    """Return a size in the largest unit that keeps it readable.
+
+    Examples
+    --------
+    >>> format_bytes(1_610_612_736), format_bytes(700)
+    ('1.5GiB', '700B')
+    """
+    for unit in ("TiB", "GiB", "MiB", "KiB"):
+        if size >= _BYTES[unit]:
+            return f"{size / _BYTES[unit]:.3g}{unit}"
+    return f"{size:.3g}B"

@@ -27,22 +27,25 @@ from stream.publisher import Publisher
 from stream.recent import groups_of
 from stream.records import Record
 from stream.recovery import Recovery
+from stream.rolling import RollingScores
 from stream.schema_file import SchemaFile
 from stream.snapshot import mark_committed, take_snapshot
 from stream.status import status_of
 from stream.storage.identity import identity_of
 from stream.storage.store import Store
 from stream.telemetry import Telemetry
+from stream.tracing import Tracing, Untraced
 from stream.training.supervisor import Launch, Supervisor
+from stream.turn_size import TurnSize
+from stream.watchdog import Watchdog
 from stream.watching.findings import Finding
 
 _log = structlog.get_logger("riverrun.worker")
 
-_POLL_SECONDS = 0.25
-_ROLLING_SECONDS = 5.0
-_SCHEMA_SECONDS = 1.0
-_BATCH_SECONDS = 0.25
-_SMALLEST_BATCH, _LARGEST_BATCH = 16, 2_000
+_POLL_SECONDS, _SCHEMA_SECONDS = 0.25, 1.0
+
+_Asked = Callable[[], bool]
+_OnTurn = Callable[[Line], None] | None
 
 
 class Worker:
@@ -67,6 +70,8 @@ class Worker:
     ----------
     telemetry
         Where its time goes.
+    tracing
+        Follows single events; set before ``start``, where somebody wants that.
 
     Notes
     -----
@@ -93,44 +98,33 @@ class Worker:
         self._make_supervisor = training
         self._clock = clock
         self._identity = identity_of(config)
-        self._rolling: dict[str, Any] | None = None
-        self._rolling_at = float("-inf")
-        self._rolling_of = 0
+        self._rolling = RollingScores()
         self._idle = False
         self._lag = Lag(source)
         self._copies = OffsetCopies(source, clock)
         self._news: list[tuple[str, dict[str, Any]]] = []
         self._schema_file = SchemaFile(config)
         self._schema_at = float("-inf")
-        self._batch = _SMALLEST_BATCH
+        self._size = TurnSize()
+        self._watchdog = Watchdog(config.worker, store, clock)
         self.telemetry = Telemetry(clock)
+        self.tracing: Tracing = Untraced()
 
     def start(self, rebuild: bool = False) -> None:
-        """Claim the shard and load its state.
-
-        Raises
-        ------
-        RiverrunError
-            When it cannot go on from what is stored; see ``Recovery``.
-        """
+        """Claim the shard and load its state; ``Recovery`` says what it raises."""
         now = self._clock.now()
         owner = f"{socket.gethostname()}:{os.getpid()}"
         self._claim = self._store.claim(owner, now)
         self._number = self._claim.last_number
-        recovered = Recovery(
-            self._config,
-            self._store,
-            self._claim,
-            self._source,
-            identity=self._identity,
-            make_line=self._make_line,
-            now=now,
-        ).start(rebuild)
+        of = (self._config, self._store, self._claim, self._source)
+        recovery = Recovery(*of, identity=self._identity, make_line=self._make_line, now=now)
+        recovered = recovery.start(rebuild)
         self.line = recovered.line
         self._restored = recovered.restored
         self._reason = recovered.reason
         self._silent_until = recovered.silent_until
-        self._publisher = Publisher(self._sink, self._config, self._silent_until)
+        trace_of = self.tracing.headers_of
+        self._publisher = Publisher(self._sink, self._config, self._silent_until, trace_of)
         rebuilt = bool(recovered.silent_until)
         seen = None if rebuilt else groups_of(self.line)
         self._recent = self._store.recent.begin(self._config.predictions.keep, seen, now)
@@ -154,11 +148,21 @@ class Worker:
             learned_offset=self.line.learned_offset,
         )
 
+    @property
+    def number(self) -> int:
+        """Number of the last checkpoint that was committed."""
+        return self._number
+
+    def start_again(self) -> None:
+        """Go on from the newest checkpoint, as after a crash, unless another took over."""
+        self._store.check_epoch(self._claim)
+        if self._supervisor is not None:
+            self._supervisor.stop()
+        self._news = []
+        self.start()
+
     def run(
-        self,
-        should_stop: Callable[[], bool],
-        until_caught_up: bool = False,
-        on_turn: Callable[[Line], None] | None = None,
+        self, should_stop: _Asked, until_caught_up: bool = False, on_turn: _OnTurn = None
     ) -> None:
         """Work until told to stop, then commit what was done.
 
@@ -176,13 +180,24 @@ class Worker:
         FencedError
             When another worker took over.
         HaltedError
-            When too many records are dead letters.
+            When too many records are dead letters, or the model grows without end.
         LogError, StoreError
         """
-        while not should_stop():
+        self._publisher.should_stop = lambda: should_stop() or self._watchdog.asks
+        with self._watchdog:
+            self._loop(should_stop, until_caught_up, on_turn)
+        self._idle = True
+        self._look_after_runs()
+        self.checkpoint()
+        if self._supervisor is not None:
+            self._supervisor.stop()
+        self._watchdog.check()
+
+    def _loop(self, should_stop: _Asked, until_caught_up: bool, on_turn: _OnTurn) -> None:
+        while not (should_stop() or self._watchdog.asks):
             self._look_for_a_schema()
             self.telemetry.begin()
-            records = self._source.poll(self._batch, _POLL_SECONDS)
+            records = self._source.poll(self._size.records, _POLL_SECONDS)
             self._idle = not records
             self.telemetry.polled(len(records))
             if records:
@@ -194,12 +209,6 @@ class Worker:
                 on_turn(self.line)
             if until_caught_up and not records and not any(self._source.lag().values()):
                 break
-        self._idle = True
-        self._publisher.hurry()
-        self._look_after_runs()
-        self.checkpoint()
-        if self._supervisor is not None:
-            self._supervisor.stop()
 
     def checkpoint(self) -> None:
         """Commit the state, where anything happened since the last one.
@@ -245,13 +254,14 @@ class Worker:
     def _turn(self, records: list[Record]) -> None:
         started = self._clock.monotonic()
         self._store.check_epoch(self._claim)
-        step = self.line.handle(records, round(self._clock.now() * 1000))
+        now = round(self._clock.now() * 1000)
+        step = self._watchdog.handle(self.tracing.handle, self.line, records, now)
         self._dirty = True
         self.telemetry.lap("handle")
         self._recent.saw(self._publisher.publish(step))
         self.telemetry.lap("publish")
         self._tell([found for at, found in step.findings if self._publisher.is_new(at)])
-        self._fit_batch(len(records), self._clock.monotonic() - started)
+        self._size.fit(len(records), self._clock.monotonic() - started)
         if step.halt is not None:
             self._news.append(("halted", {"message": step.halt}))
             self.checkpoint()
@@ -288,24 +298,16 @@ class Worker:
             if finding.is_news:
                 self._news.append((finding.kind, finding.detail()))
 
-    def _fit_batch(self, handled: int, seconds: float) -> None:
-        """Keep a turn near a quarter of a second, so that a slow model still stops in time."""
-        fitting = int(handled * _BATCH_SECONDS / max(seconds, 1e-6))
-        self._batch = min(_LARGEST_BATCH, max(_SMALLEST_BATCH, min(fitting, 2 * self._batch)))
-
     def _is_behind(self) -> bool:
         offsets = self.line.offsets
         return any(offsets.get(place, 0) < end for place, end in self._silent_until.items())
 
     def _has_stale_scores(self) -> bool:
-        """Return whether the rolling scores fell behind, and there is time to mend it."""
-        return self._idle and self._rolling_of != self.line.scores.scored
+        return self._idle and self._rolling.is_behind(self.line)
 
     def _status(self, now: float, snapshot: Snapshot) -> dict[str, Any]:
-        if self._has_stale_scores() or now - self._rolling_at >= _ROLLING_SECONDS:
-            self._rolling, self._rolling_at = self.line.scores.rolling(), now
-            self._rolling_of = self.line.scores.scored
-        status = status_of(self.line, self._rolling, snapshot.parts.get(WATCH_PART))
+        rolling = self._rolling.read(self.line, now, is_wanted=self._has_stale_scores())
+        status = status_of(self.line, rolling, snapshot.parts.get(WATCH_PART))
         return status | {
             "checkpoint_seconds": self._cadence.took,
             "epoch": self._claim.epoch,

@@ -36,14 +36,37 @@ class LocalPostgres:
         """Initialise the cluster and start it."""
         data = self._folder / "data"
         self._run("initdb", "-D", data, "-A", "trust", "-U", "riverrun", "--no-sync")
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self._folder}"
-        log = self._folder / "log"
-        self._run("pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
+        self.up()
 
     def stop(self) -> None:
         """Stop it and remove its folder."""
-        self._run("pg_ctl", "-D", self._folder / "data", "-m", "immediate", "stop")
+        if (self._folder / "data" / "postmaster.pid").exists():
+            self.down()
         shutil.rmtree(self._folder)
+
+    def up(self) -> None:
+        """Start it, with the data and on the port that it had."""
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self._folder}"
+        data, log = self._folder / "data", self._folder / "log"
+        self._run("pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "-t", "120", "start")
+
+    def down(self, mode: str = "immediate") -> None:
+        """Stop it; ``immediate`` is as if the power went: it has to recover when it is up again."""
+        self._run("pg_ctl", "-D", self._folder / "data", "-m", mode, "-t", "120", "stop")
+
+    def follower(self) -> LocalPostgres:
+        """Return a second server that runs and follows this one, until it is promoted."""
+        made = LocalPostgres()
+        made._run(
+            "pg_basebackup", "-h", "127.0.0.1", "-p", self.port, "-U", "riverrun",
+            "-D", made._folder / "data", "-R", "-X", "stream", "--no-sync", "--checkpoint=fast",
+        )  # fmt: skip
+        made.up()
+        return made
+
+    def promote(self) -> None:
+        """Let a follower take over."""
+        self._run("pg_ctl", "-D", self._folder / "data", "-w", "-t", "120", "promote")
 
     def url(self, database: str) -> str:
         """Return the URL of an empty database that is made now."""

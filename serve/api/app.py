@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -14,6 +15,7 @@ from serve.api.auth.cors import allow_origins
 from serve.api.auth.guard import AccessMetrics, guard
 from serve.api.auth.routes import add_session_routes
 from serve.api.dashboard.pages import add_dashboard_routes
+from serve.api.dead_letters.routes import add_dead_letter_routes
 from serve.api.docs_page import add_docs_page
 from serve.api.explain import add_explain_routes
 from serve.api.exposition import Exposition
@@ -45,9 +47,13 @@ from serve.api.recent.predictions import add_prediction_routes
 from serve.api.request_scope import RequestScope
 from serve.api.served_stream import ServedStream, Streams
 from serve.api.status import add_status_routes
+from serve.api.tracing import TracedRequests
 from serve.api.workers.share import Share
 from stream.api_sections import ApiSection
 from stream.storage.identity import libraries
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 DRAIN_SECONDS = 5.0
 """How long served predictions may take to be recorded when the application stops."""
@@ -58,6 +64,7 @@ def create_app(
     *,
     access: Access | None = None,
     share: Share | None = None,
+    spans: TracerProvider | None = None,
     drain_seconds: float = DRAIN_SECONDS,
 ) -> FastAPI:
     """Return an application that serves some streams.
@@ -73,6 +80,8 @@ def create_app(
         Who may use them; everybody by default, which is for loopback alone.
     share
         What is shared with other processes on the same socket; None where this is the only one.
+    spans
+        Makes a span of each request; None for none.
     drain_seconds
         How long recording may go on when the application stops.
     """
@@ -115,7 +124,7 @@ def create_app(
     lean = lean_routes(app)
     allow_origins(app, access.settings.cors_origins)
     http = HttpMetrics(exposition.counted)
-    app.add_middleware(RequestScope, metrics=http)
+    _surround(app, http, spans)
     add_docs_page(app)
     add_health_routes(app, served, exposition)
     add_status_routes(app, served)
@@ -130,6 +139,7 @@ def create_app(
     app.state.close_live = live.close
     exposition.add(live.families)
     add_label_routes(app, served)
+    add_dead_letter_routes(app, served)
     add_audit_routes(app, served)
     _add_insight_routes(app, served, samplers, http)
     add_dashboard_routes(app, served, access)
@@ -137,6 +147,13 @@ def create_app(
     add_session_routes(app, access, door)
     guard(app, access, door)
     return app
+
+
+def _surround(app: FastAPI, http: HttpMetrics, spans: TracerProvider | None) -> None:
+    """Add what surrounds every request; the last one added is the outermost."""
+    if spans is not None:
+        app.add_middleware(TracedRequests, provider=spans)
+    app.add_middleware(RequestScope, metrics=http)
 
 
 def _add_monitoring_routes(app: FastAPI, served: Streams) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TypeVar
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
+from serve.api.begun import within
 from serve.api.problems import FieldError, Problem, ProblemError, problem_of
 
 T = TypeVar("T")
@@ -51,8 +51,7 @@ async def read_bytes(request: Request, max_bytes: int, milliseconds: int) -> byt
     if announced.isdigit() and int(announced) > max_bytes:
         raise _too_large(max_bytes)
     try:
-        async with asyncio.timeout(milliseconds / 1000):
-            return await _whole(request, max_bytes)
+        return await within(milliseconds / 1000, _whole(request, max_bytes))
     except TimeoutError:
         raise _too_slow(milliseconds) from None
 

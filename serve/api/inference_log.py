@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from threading import Condition, Thread
 from typing import Literal
@@ -21,7 +21,7 @@ from stream.records import NewRecord
 _log = structlog.get_logger("riverrun.api")
 
 _BATCH = 500
-_LINGER_SECONDS = 0.02  # fewer, larger appends leave more of the interpreter to requests
+_LINGER_SECONDS = 0.05  # fewer, larger appends: each costs a write to the disk
 _APPEND_SECONDS = 30.0
 _PROBE_SECONDS = 2.0
 _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 5.0
@@ -48,6 +48,8 @@ class InferenceLog:
         Which record is not appended where the queue is full.
     dropped
         Told of each record that was taken, and shed for a newer one.
+    durable
+        Told of records that are on the log, in the thread that appends.
 
     Attributes
     ----------
@@ -80,6 +82,7 @@ class InferenceLog:
         stream: str,
         shed: Literal["newest", "oldest"] = "newest",
         dropped: Callable[[NewRecord], object] | None = None,
+        durable: Callable[[Sequence[NewRecord]], object] | None = None,
     ) -> None:
         self.appended = 0
         self.shed = 0
@@ -93,6 +96,7 @@ class InferenceLog:
         self._appending = 0
         self._sheds_oldest = shed == "oldest"
         self._dropped = dropped
+        self._durable = durable
         self._changed = Condition()
         self._deadline: float | None = None
         self._thread: Thread | None = None
@@ -172,6 +176,8 @@ class InferenceLog:
             else:
                 self._note(None)
                 self._drop(len(batch), lost)
+                if self._durable is not None and not lost:
+                    self._durable(batch)
                 return True
             with self._changed:
                 self._changed.wait_for(lambda: self._deadline is not None, pause)

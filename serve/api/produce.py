@@ -16,6 +16,7 @@ from serve.api.models import Accepted, Place
 from serve.api.openapi import one_or_many, problems
 from serve.api.problems import FieldError, Problem, ProblemError, problem_of
 from serve.api.served_stream import ServedStream, Streams
+from serve.api.tracing import current_trace
 from stream.events import Event, LabelMessage, Rejected
 from stream.labels import LABELLED_BY
 from stream.records import Headers, NewRecord
@@ -92,6 +93,7 @@ async def _append(
         errors = [FieldError(field="body", message=detail)]
         raise ProblemError(problem_of(422, "batch_too_large", detail, errors=errors))
     ids = _check(stream, values, read, is_list)
+    headers += current_trace()
     records = [
         NewRecord(topic, None if key is None else key.encode(), value, headers)
         for key, value in zip(ids, values, strict=True)

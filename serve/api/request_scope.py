@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serve.api.auth.headers import with_security
 from serve.api.metrics import HttpMetrics
 from serve.api.problems import problem_of, problem_response
+from serve.api.tracing import take_trace
 
 _log = structlog.get_logger("riverrun.api")
 
@@ -42,6 +43,7 @@ class RequestScope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        take_trace(scope)
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id.decode()
         started = time.perf_counter()

@@ -11,6 +11,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
@@ -27,6 +28,9 @@ from stream.clock import SystemClock
 from stream.config import Config
 from stream.errors import LogError
 from stream.log import Log
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 _log = structlog.get_logger("riverrun.api")
 
@@ -45,6 +49,7 @@ def run_api(
     *,
     listener: socket.socket | None = None,
     share: Share | None = None,
+    spans: TracerProvider | None = None,
 ) -> None:
     """Serve a stream until SIGTERM or SIGINT, or until ``should_stop``.
 
@@ -64,6 +69,8 @@ def run_api(
         A socket that listens already; by default one is opened where the configuration says.
     share
         What is shared with other processes on the same socket; None where this is the only one.
+    spans
+        Makes a span of each request, and is shut down at the end; None for none.
 
     Raises
     ------
@@ -72,6 +79,8 @@ def run_api(
     ConfigError, KeyFileError, LogError, StoreUnreachableError
     """
     with ExitStack() as opened:
+        if spans is not None:
+            opened.callback(spans.shutdown)
         refuse_open_network(config, secrets.api_keys)
         tls = tls_context(config.api)
         listener = listener or listen(config.api.host, config.api.port)
@@ -90,7 +99,7 @@ def run_api(
         if share is not None:
             ready = _also(share.say_ready, ready)
         server = ApiServer(
-            create_app([stream], access=access, share=share),
+            create_app([stream], access=access, share=share, spans=spans),
             listener,
             ready,
             should_stop,

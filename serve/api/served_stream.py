@@ -97,6 +97,7 @@ class ServedStream:
             stream=name,
             shed=api.shed,
             dropped=self._forget,
+            durable=self._recorded if api.remembered_file else None,
         )
         topics = [config.events_topic, config.labels_topic]
         self.lag = LagWatch(log, topics, self._offsets, name)
@@ -167,6 +168,9 @@ class ServedStream:
     def _forget(self, record: NewRecord) -> None:
         if record.key is not None:
             self.memory.forget(record.key.decode())
+
+    def _recorded(self, records: Sequence[NewRecord]) -> None:
+        self.memory.recorded([record.key.decode() for record in records if record.key is not None])
 
     def _offsets(self) -> dict[str, int]:
         newest = self.models.newest

@@ -64,6 +64,7 @@ def api(
             return
         from serve.api.run_api import run_api
         from serve.api.workers.share import Share
+        from serve.otel import open_provider
 
         run_api(
             settings,
@@ -71,6 +72,7 @@ def api(
             should_stop=asked,
             listener=None if listen_fd is None else socket.socket(fileno=listen_fd),
             share=None if share is None else Share(share, slot),
+            spans=open_provider(os.environ),
         )
 
 

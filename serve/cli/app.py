@@ -20,6 +20,7 @@ from serve.cli.console import show_error
 from serve.cli.dead_letters import dead_letters_list, dead_letters_show
 from serve.cli.dead_letters_replay import dead_letters_replay
 from serve.cli.demo import demo
+from serve.cli.doctor import doctor
 from serve.cli.drift import drift
 from serve.cli.init import init
 from serve.cli.keys import keys_add, keys_list, keys_revoke, keys_rotate
@@ -39,6 +40,8 @@ from serve.cli.retrain import retrain
 from serve.cli.schema import schema_check, schema_infer, schema_show
 from serve.cli.score import score
 from serve.cli.status import status
+from serve.cli.store import store_upgrade, store_version
+from serve.cli.store_backup import store_backup, store_restore
 from serve.cli.up import up
 from serve.cli.worker import worker
 from stream.errors import RiverrunError
@@ -105,6 +108,12 @@ GROUPS = {
         help="What events may hold: a file that people read, edit and check others against.",
         epilog="Example: riverrun schema infer january.csv.gz --output schema.toml",
     ),
+    "store": typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="The store as a whole: its tables' version, upgrades, backup and restore.",
+        epilog="Example: riverrun store backup monday.db",
+    ),
 }
 """Commands of two words, by the first."""
 
@@ -142,6 +151,7 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
     worker: ["riverrun worker", "riverrun worker --until-caught-up --json"],
     api: ["riverrun api", "riverrun api --config flights.toml --workers 4"],
     status: ["riverrun status", "riverrun status --json"],
+    doctor: ["riverrun doctor", "riverrun doctor --config flights.toml --json"],
     produce: [
         "riverrun produce flights.csv.gz --rate 500/s",
         "riverrun produce landed.jsonl --to labels",
@@ -196,6 +206,13 @@ EXAMPLES: dict[Callable[..., None], list[str]] = {
         "riverrun labels wanted --json",
     ],
     labels_conflicts: ["riverrun labels conflicts", "riverrun labels conflicts --json"],
+    store_version: ["riverrun store version", "riverrun store version --json"],
+    store_upgrade: ["riverrun store upgrade", "riverrun store upgrade --json"],
+    store_backup: ["riverrun store backup monday.db", "riverrun store backup monday.db --json"],
+    store_restore: [
+        "riverrun store restore monday.db --check",
+        "riverrun store restore monday.db --config elsewhere.toml",
+    ],
     alerts_test: ["riverrun alerts test", "riverrun alerts test --json"],
     alerts_list: ["riverrun alerts list", "riverrun alerts list --json"],
     alerts_send: ["riverrun alerts send", "riverrun alerts send --once"],

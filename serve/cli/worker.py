@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stream.config import Config
+    from stream.tracing import Tracing
 
 
 def worker(
@@ -73,13 +75,32 @@ def _work(
 ) -> dict[str, Any]:
     from serve.cli.worker_progress import WorkerProgress
     from serve.compose import opened_worker
+    from stream.clock import SystemClock
+    from stream.patience import run_patiently
     from stream.status import status_of
 
-    with opened_worker(config, secrets, str(path)) as worker:
+    with closing(_tracing(config)) as tracing, opened_worker(config, secrets, str(path)) as worker:
+        worker.tracing = tracing
         worker.start(rebuild)
         with WorkerProgress(config, path) as progress:
-            worker.run(asked, until_caught_up, progress)
+            patience = config.stream.store_patience
+            run_patiently(
+                worker, asked, until_caught_up, progress, patience=patience, clock=SystemClock()
+            )
         return status_of(worker.line, worker.line.scores.rolling())
+
+
+def _tracing(config: Config) -> Tracing:
+    """Return what follows single events, as the environment's ``OTEL_*`` have it."""
+    from serve.otel import open_provider
+    from stream.tracing import Untraced
+
+    spans = open_provider(os.environ)
+    if spans is None:
+        return Untraced()
+    from serve.traced_line import TracedLine
+
+    return TracedLine(config, spans)
 
 
 def _say_result(status: dict[str, Any]) -> None:

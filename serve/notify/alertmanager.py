@@ -107,6 +107,7 @@ def payload(alert: Alert, now: float) -> dict[str, Any]:
             "summary": alert.summary,
             "id": alert.id,
             "detail": detail[:_DETAIL_LENGTH],
+            "runbook_url": kind.runbook,
         },
         "startsAt": moment(alert.started_at),
         "endsAt": moment(ends),

@@ -33,6 +33,11 @@ class Kind:
     severity: Severity
     lasts: bool = False
 
+    @property
+    def runbook(self) -> str:
+        """Where it is written what to do, as Prometheus' rules say it for theirs."""
+        return f"docs/runbook.md#{self.name.lower()}"
+
 
 AnyKind = AlertKind | Literal["test"]
 

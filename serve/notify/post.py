@@ -10,6 +10,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from serve.notify.receiver import RefusedError, UndeliveredError
+from stream.egress import ForbiddenAddressError, Outside
 from stream.errors import ConfigError, Problem
 
 _EXCERPT = 200
@@ -37,7 +38,7 @@ class Poster:
         self.place = f"{parts.scheme}://{parts.netloc}"
         self._url = url
         self._timeout = urllib3.Timeout(connect=timeout_seconds, read=timeout_seconds)
-        self._pool = urllib3.PoolManager(num_pools=1, maxsize=1)
+        self._pool = Outside()
         self._headers = {"Content-Type": "application/json", "User-Agent": _agent()}
         if authorization is not None:
             self._headers["Authorization"] = authorization
@@ -63,6 +64,8 @@ class Poster:
                 retries=False,
                 preload_content=False,
             )
+        except ForbiddenAddressError as error:
+            raise UndeliveredError(f"{error}; correct the address in the configuration") from None
         except HTTPError as error:
             raise UndeliveredError(f"{self.place}: {self._without_path(error)}") from None
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from serve.notify.alerts import Alert, choosing, moment, read_alert
+from serve.notify.alerts import KINDS, Alert, choosing, moment, read_alert
 from serve.notify.post import Poster
 from stream.clock import Clock
 from stream.storage.outbox import Choose
@@ -76,7 +76,8 @@ def payload(alert: Alert) -> dict[str, Any]:
     """Return what is posted of an alert."""
     ended = None if alert.ended_at is None else moment(alert.ended_at)
     data: dict[str, Any] = msgspec.to_builtins(alert)
-    return data | {"started_at": moment(alert.started_at), "ended_at": ended}
+    times = {"started_at": moment(alert.started_at), "ended_at": ended}
+    return data | times | {"runbook_url": KINDS[alert.kind].runbook}
 
 
 def signature(secret: bytes, signed: bytes) -> str:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from uuid import uuid4
 
 import msgspec
@@ -173,7 +173,10 @@ class Replay:
         LogError
             What was marked and not appended is found by the next replay.
         """
-        sink = self._log.sink()
+        with closing(self._log.sink()) as sink:
+            return self._run_through(sink, should_stop, show)
+
+    def _run_through(self, sink: Sink, should_stop: Callable[[], bool], show: Progress) -> Outcome:
         self._finish_others(sink)
         outcome = Outcome()
         batch: list[Revival] = []

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from stream.errors import TopicNotFoundError
 from stream.log import MAX_RECORD_BYTES, Sink
@@ -106,6 +107,23 @@ class KafkaLog:
                     # Somebody else made it at the same time.
                     continue
             self._admin.wait_for_topics(list(wanted))
+
+    def retention_ms(self, topics: Sequence[str]) -> dict[str, int | None]:
+        """Return how long the cluster keeps records of topics; None for ever.
+
+        Raises
+        ------
+        LogError
+            Also where it may not be asked for.
+        """
+        asked = [
+            ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": None})
+            for topic in topics
+        ]
+        with self._address.translated("asking for topics' settings"):
+            found = self._admin.describe_configs(asked, config_filter="all")
+        kept = {topic: int(of["retention.ms"]["value"]) for topic, of in found["topic"].items()}
+        return {topic: None if ms < 0 else ms for topic, ms in kept.items()}
 
     def source(self, topics: Sequence[str], group: str | None = None) -> KafkaSource:
         """Open a reader, at each partition's earliest offset."""

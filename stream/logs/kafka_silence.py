@@ -38,7 +38,7 @@ class Silence:
         self._heard = time.monotonic()
         if self._told:
             self._told = False
-            _log.info("log_answers", url=self._address.url)
+            tell_answer(self._address)
 
     def check(self) -> None:
         """Ask after a while, and say once that no answer came.
@@ -74,3 +74,8 @@ def tell_silence(address: KafkaAddress, waited: float, message: str) -> None:
     """Say that a cluster does not answer, and how long it will be borne."""
     left = max(0.0, address.patience_seconds - waited)
     _log.warning("log_silent", url=address.url, gives_up_in_seconds=round(left), message=message)
+
+
+def tell_answer(address: KafkaAddress) -> None:
+    """Say that it answers again."""
+    _log.info("log_answers", url=address.url)

@@ -16,13 +16,14 @@ from kafka.serializer import Serializer
 from stream.errors import (
     LogError,
     LogUnreachableError,
+    NotAcknowledgedError,
     PartitionNotFoundError,
     RecordTooLargeError,
     TopicNotFoundError,
 )
 from stream.logs.kafka_connection import KafkaAddress
 from stream.logs.kafka_failures import keep_failures_local
-from stream.logs.kafka_silence import tell_silence
+from stream.logs.kafka_silence import tell_answer, tell_silence
 from stream.logs.log_rules import refuse_too_large
 from stream.records import NewRecord, TopicPartition
 
@@ -95,11 +96,66 @@ class _Sent:
         self.is_told = False
 
 
+class _Waits:
+    """Waits for acknowledgements, and says once that none come."""
+
+    def __init__(self, address: KafkaAddress) -> None:
+        self._address = address
+        self._since: float | None = None
+        self._told = False
+
+    def settle(self, sent: _Sent, deadline: float) -> tuple[TopicPartition, int]:
+        """Return where a record stands, or raise what became of it."""
+        address = self._address
+        self._wait(sent.future, deadline)
+        if not sent.future.is_done:
+            raise NotAcknowledgedError(not_acknowledged(address, sent.topic))
+        try:
+            metadata = sent.future.get(timeout=0.0)
+        except kafka_errors.MessageSizeTooLargeError as error:
+            # Batches that travel together fail together, so this may not be the large one.
+            raise RecordTooLargeError(sent.topic, None, None) from error
+        except kafka_errors.KafkaTimeoutError as error:
+            raise LogUnreachableError(not_acknowledged(address, sent.topic)) from error
+        except kafka_errors.KafkaError as error:
+            raise address.translate(error, f"appending to topic {sent.topic}") from error
+        return TopicPartition(metadata.topic, metadata.partition), metadata.offset
+
+    def _wait(self, future: Any, deadline: float) -> None:
+        if not future.is_done:
+            self._since = self._since or time.monotonic()
+            tell_at = self._since + TELL_SECONDS
+            if not self._told and tell_at < deadline:
+                _wait_until(future, tell_at)
+                if not future.is_done:
+                    self._told = True
+                    tell_silence(self._address, TELL_SECONDS, "records are not acknowledged")
+            _wait_until(future, deadline)
+        if future.is_done:
+            self._since = None
+            if self._told:
+                self._told = False
+                tell_answer(self._address)
+
+
+def not_acknowledged(address: KafkaAddress, topic: str) -> str:
+    """Return what is said of a record that no broker has acknowledged in time."""
+    return (
+        f"{address.url}: a record for topic {topic!r} was not acknowledged in time: check "
+        "that the broker runs and has enough replicas in sync"
+    )
+
+
+def _wait_until(future: Any, moment: float) -> None:
+    with suppress(kafka_errors.KafkaError):
+        future.get(timeout=max(0.0, moment - time.monotonic()))
+
+
 class KafkaReceipt:
     """Records on their way."""
 
-    def __init__(self, address: KafkaAddress, sent: list[_Sent]) -> None:
-        self._address = address
+    def __init__(self, waits: _Waits, sent: list[_Sent]) -> None:
+        self._waits = waits
         self._sent = sent
 
     def offsets(self, timeout_seconds: float = 30.0) -> list[tuple[TopicPartition, int]]:
@@ -109,9 +165,11 @@ class KafkaReceipt:
 
     def _settle(self, sent: _Sent, deadline: float) -> tuple[TopicPartition, int]:
         try:
-            return _settle(self._address, sent, deadline)
+            return self._waits.settle(sent, deadline)
+        except NotAcknowledgedError:
+            raise
         except LogError:
-            sent.is_told = sent.future.is_done
+            sent.is_told = True
             raise
 
 
@@ -133,6 +191,7 @@ class KafkaSink:
     def __init__(self, address: KafkaAddress, known: KnownTopics) -> None:
         self._address = address
         self._known = known
+        self._waits = _Waits(address)
         self._lock = Lock()
         self._on_the_way: deque[_Sent] = deque()
         self._bytes = 0
@@ -176,7 +235,7 @@ class KafkaSink:
                 self._settle_finished()
                 while self._bytes > BUFFER_BYTES:
                     self._settle_first(time.monotonic() + self._delivery_seconds)
-        return KafkaReceipt(self._address, sent)
+        return KafkaReceipt(self._waits, sent)
 
     def flush(self, timeout_seconds: float = 30.0) -> None:
         """Wait until all records are durable, and raise the first failure since the last flush.
@@ -218,41 +277,10 @@ class KafkaSink:
         """Wait for the oldest record; keep its failure for ``flush``, unless time is over."""
         first = self._on_the_way[0]
         try:
-            _settle(self._address, first, deadline)
+            self._waits.settle(first, deadline)
+        except NotAcknowledgedError:
+            raise
         except LogError as error:
-            if not first.future.is_done:
-                raise
             if self._failure is None or self._failure[0].is_told:
                 self._failure = first, error
         self._bytes -= self._on_the_way.popleft().size
-
-
-def _tell_if_silent(address: KafkaAddress, future: Any, deadline: float) -> None:
-    if future.is_done or deadline - time.monotonic() <= TELL_SECONDS:
-        return
-    with suppress(kafka_errors.KafkaError):
-        future.get(timeout=TELL_SECONDS)
-    if not future.is_done:
-        tell_silence(address, TELL_SECONDS, "records are not acknowledged")
-
-
-def _settle(address: KafkaAddress, sent: _Sent, deadline: float) -> tuple[TopicPartition, int]:
-    _tell_if_silent(address, sent.future, deadline)
-    try:
-        metadata = sent.future.get(timeout=max(0.0, deadline - time.monotonic()))
-    except kafka_errors.MessageSizeTooLargeError as error:
-        # Batches that travel together fail together, so this may not be the large one.
-        raise RecordTooLargeError(sent.topic, None, None) from error
-    except kafka_errors.KafkaTimeoutError as error:
-        raise unacknowledged(address, sent.topic) from error
-    except kafka_errors.KafkaError as error:
-        raise address.translate(error, f"appending to topic {sent.topic}") from error
-    return TopicPartition(metadata.topic, metadata.partition), metadata.offset
-
-
-def unacknowledged(address: KafkaAddress, topic: str) -> LogUnreachableError:
-    """Return the error for a record that no broker has acknowledged in time."""
-    return LogUnreachableError(
-        f"{address.url}: a record for topic {topic!r} was not acknowledged in time: check "
-        "that the broker runs and has enough replicas in sync"
-    )

@@ -15,6 +15,8 @@ from kafka import errors as kafka_errors
 from kafka.net.sasl.oauth import AbstractTokenProvider
 from urllib3.exceptions import HTTPError
 
+from stream.destinations import why_forbidden
+from stream.egress import Outside
 from stream.errors import InputError
 
 _SECONDS = 5.0
@@ -54,7 +56,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python has n
         self._fetch = fetch
         self._clock = clock
         self._lock = threading.Lock()
-        self._token = ""
+        self._token: str | None = None
         self._until = float("-inf")
 
     def token(self) -> str:
@@ -64,7 +66,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python has n
     def token_and_life(self) -> tuple[str, float]:
         """Return a token and for how many seconds, so that 4/5 of them on there is a new one."""
         with self._lock:
-            if self._clock() >= self._until:
+            if self._token is None or self._clock() >= self._until:
                 self._token, life = self._fetch()
                 bounded = min(max(life, _SHORTEST_LIFE), _LONGEST_LIFE)
                 self._until = self._clock() + _SHARE_OF_LIFE * bounded
@@ -91,13 +93,15 @@ def client_credentials(
         raise InputError(
             f"kafka.token_url: found {url!r}; use https (http only for an issuer on this machine)"
         )
+    if (reason := why_forbidden(parts.hostname or "")) is not None:
+        raise InputError(f"kafka.token_url: nothing is sent to {parts.hostname}: {reason}")
     fields = {"grant_type": "client_credentials"} | ({} if scope is None else {"scope": scope})
     headers = urllib3.make_headers(basic_auth=f"{client_id}:{secret}")
 
     def fetch() -> tuple[str, float]:
         try:
             with (
-                urllib3.PoolManager(num_pools=1, ssl_context=ssl_context) as pool,
+                Outside(ssl_context=ssl_context) as pool,
                 pool.request(
                     "POST", url, fields=fields, headers=headers, encode_multipart=False,
                     timeout=_SECONDS, redirect=False, retries=False, preload_content=False,

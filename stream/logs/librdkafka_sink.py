@@ -8,9 +8,9 @@ from threading import Lock
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from stream.errors import LogError, LogUnreachableError, RecordTooLargeError
+from stream.errors import LogError, LogUnreachableError, NotAcknowledgedError, RecordTooLargeError
 from stream.logs.kafka_connection import KafkaAddress
-from stream.logs.kafka_silence import tell_silence
+from stream.logs.kafka_silence import tell_answer, tell_silence
 from stream.logs.kafka_sink import (
     BATCH_BYTES,
     BUFFER_BYTES,
@@ -21,7 +21,7 @@ from stream.logs.kafka_sink import (
     RECORD_OVERHEAD,
     TELL_SECONDS,
     KnownTopics,
-    unacknowledged,
+    not_acknowledged,
 )
 from stream.logs.librdkafka_settings import client_settings, translated
 from stream.logs.log_rules import refuse_too_large
@@ -66,24 +66,31 @@ class _Sent:
         self.sink.settled(self)
 
 
-class _Wait:
-    """A wait for acknowledgements: how much of it is left, and that it is long is said."""
+class _Waits:
+    """Says once that no acknowledgements come while somebody waits for them, and when they do."""
 
-    def __init__(self, address: KafkaAddress, seconds: float) -> None:
+    def __init__(self, address: KafkaAddress) -> None:
         self._address = address
-        self._seconds = seconds
-        self._started = time.monotonic()
-        self._is_told = False
+        self._since: float | None = None
+        self._told = False
 
-    def left(self, topic: str, at_most: float) -> float:
+    def left(self, topic: str, until: float, at_most: float) -> float:
         """Return for how long to wait now; raise where the time is over."""
-        waited = time.monotonic() - self._started
-        if waited >= self._seconds:
-            raise unacknowledged(self._address, topic)
-        if waited > TELL_SECONDS and not self._is_told:
-            self._is_told = True
-            tell_silence(self._address, waited, "records are not acknowledged")
-        return min(self._seconds - waited, at_most)
+        now = time.monotonic()
+        self._since = self._since or now
+        if not self._told and now - self._since > TELL_SECONDS:
+            self._told = True
+            tell_silence(self._address, now - self._since, "records are not acknowledged")
+        if now >= until:
+            raise NotAcknowledgedError(not_acknowledged(self._address, topic))
+        return min(until - now, at_most)
+
+    def heard(self) -> None:
+        """Note that a record was acknowledged."""
+        self._since = None
+        if self._told:
+            self._told = False
+            tell_answer(self._address)
 
 
 class NativeReceipt:
@@ -114,6 +121,7 @@ class NativeSink:
     def __init__(self, address: KafkaAddress, known: KnownTopics) -> None:
         self._address = address
         self._known = known
+        self._waits = _Waits(address)
         self._lock = Lock()
         self._counting = Lock()
         self._on_the_way: dict[_Sent, None] = {}
@@ -158,10 +166,10 @@ class NativeSink:
 
         What a receipt has raised is not raised again: its owner has seen to it.
         """
-        waiting = _Wait(self._address, timeout_seconds)
+        until = time.monotonic() + timeout_seconds
         with self._lock:
             while (first := self._first()) is not None:
-                self._producer.flush(waiting.left(first.topic, at_most=_FLUSH_SECONDS))
+                self._producer.flush(self._waits.left(first.topic, until, _FLUSH_SECONDS))
             failure, self._failure = self._failure, None
         if failure is not None and failure.error is not None and not failure.is_told:
             raise self._error_of(failure.topic, failure.error)
@@ -183,7 +191,9 @@ class NativeSink:
         with self._counting:
             self._bytes -= sent.size
             self._on_the_way.pop(sent, None)
-            if sent.error is not None and (self._failure is None or self._failure.is_told):
+            if sent.error is None:
+                self._waits.heard()
+            elif self._failure is None or self._failure.is_told:
                 self._failure = sent
 
     def places_of(
@@ -195,12 +205,12 @@ class NativeSink:
         ------
         RecordTooLargeError, LogUnreachableError, LogError
         """
-        waiting = _Wait(self._address, timeout_seconds)
-        return [self._place_of(one, waiting) for one in sent]
+        until = time.monotonic() + timeout_seconds
+        return [self._place_of(one, until) for one in sent]
 
-    def _place_of(self, sent: _Sent, waiting: _Wait) -> tuple[TopicPartition, int]:
+    def _place_of(self, sent: _Sent, until: float) -> tuple[TopicPartition, int]:
         while not sent.is_done:
-            self._producer.poll(waiting.left(sent.topic, at_most=_SLICE_SECONDS))
+            self._producer.poll(self._waits.left(sent.topic, until, _SLICE_SECONDS))
         if sent.error is not None:
             sent.is_told = True
             raise self._error_of(sent.topic, sent.error)
@@ -212,9 +222,9 @@ class NativeSink:
             self._bytes += sent.size
             self._on_the_way[sent] = None
         try:
-            waiting = _Wait(self._address, self._delivery_seconds)
+            until = time.monotonic() + self._delivery_seconds
             while self._bytes > BUFFER_BYTES and len(self._on_the_way) > 1:
-                self._producer.poll(waiting.left(record.topic, at_most=_SLICE_SECONDS))
+                self._producer.poll(self._waits.left(record.topic, until, _SLICE_SECONDS))
             self._producer.produce(
                 record.topic,
                 record.value,
@@ -246,5 +256,5 @@ class NativeSink:
             # Batches that travel together fail together, so this may not be the large one.
             return RecordTooLargeError(topic, None, None)
         if code in _TIMED_OUT:
-            return unacknowledged(self._address, topic)
+            return LogUnreachableError(not_acknowledged(self._address, topic))
         return translated(self._address, error, f"appending to topic {topic}")

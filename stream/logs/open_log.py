@@ -6,6 +6,7 @@ from typing import Any
 
 from stream.errors import InputError
 from stream.log import Log
+from stream.redact import without_secrets
 
 KAFKA_SCHEMES = ("kafka", "kafka+librdkafka", "kafka+python")
 
@@ -52,5 +53,5 @@ def open_log(url: str, **options: Any) -> Log:
         return open_kafka(url, **options)
     found = f"scheme {scheme!r}" if separator else "no scheme"
     raise InputError(
-        f"event log {url!r}: found {found}; use 'sqlite:///file.db' or 'kafka://host:9092'"
+        f"event log {without_secrets(url)!r}: found {found}; use 'sqlite:///file.db' or 'kafka://host:9092'"
     )

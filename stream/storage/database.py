@@ -1,36 +1,18 @@
-"""Opening the store's database: SQLite in WAL by default, PostgreSQL by its URL."""
+"""Opening a store: connected, and with the tables of this riverrun."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from sqlalchemy import Engine
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    create_engine,
-    event,
-    func,
-    insert,
-    inspect,
-    make_url,
-    select,
-    update,
-)
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from stream.errors import StoreError
+from stream.storage.connect import connect, reading, shown, translated, writing
+from stream.storage.schema import prepare
 
-from stream.errors import ConfigError, Problem, StoreUnreachableError
-from stream.sqlite_wal import use_wal
-from stream.storage.tables import LACKING_TABLES, SCHEMA_VERSION, about, metadata
-
-_BUSY_SECONDS = 10
-_OPENING = 0x72697665  # the number of the lock under which one of many creates the tables
+__all__ = ["open_database", "reading", "shown", "translated", "writing"]
 
 
 def open_database(url: str) -> Engine:
-    """Connect to a store, and create its tables where there are none.
+    """Connect to a store, create its tables where there are none, and upgrade those of SQLite.
 
     Parameters
     ----------
@@ -42,129 +24,14 @@ def open_database(url: str) -> Engine:
     ConfigError
         When the URL names no database that riverrun knows.
     StoreUnreachableError
-        When it cannot be opened or written, or holds tables of another version.
+        When it cannot be opened or written.
+    StoreVersionError
+        When it has newer tables, or older ones on a server.
     """
+    engine = connect(url)
     try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-            raise ArgumentError(f"{parsed.get_backend_name()} is not supported")
-        engine = create_engine(parsed, **_options(parsed.get_backend_name()))
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        allowed = (
-            "use sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE "
-            f"(the latter needs the extra 'postgres'): {error}"
-        )
-        raise ConfigError("store", [Problem("stream.store", url, allowed)]) from None
-    if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine)
-        folder = Path(parsed.database or ".").parent
-        if not folder.is_dir():
-            raise StoreUnreachableError(
-                f"store {shown(engine)}: the folder {str(folder)!r} does not exist; create it, or "
-                "change stream.store"
-            )
-    try:
-        with reading(engine) as connection:
-            is_ready = _version(connection) == str(SCHEMA_VERSION)
-        if not is_ready:
-            with writing(engine) as connection:
-                if engine.dialect.name == "postgresql":  # SQLite's write lock is held already
-                    connection.execute(select(func.pg_advisory_xact_lock(_OPENING)))
-                metadata.create_all(connection)
-                _check_version(connection, engine)
-    except StoreUnreachableError:
+        prepare(engine)
+    except StoreError:
         engine.dispose()
         raise
     return engine
-
-
-def shown(engine: Engine) -> str:
-    """Return the database's URL without its password."""
-    return engine.url.render_as_string(hide_password=True)
-
-
-@contextmanager
-def translated(engine: Engine) -> Iterator[None]:
-    """Raise the database's own errors as ``StoreUnreachableError``."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        text = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
-        raise StoreUnreachableError(
-            f"store {shown(engine)}: {text}. {_advice(text)}; nothing was lost: the last "
-            "checkpoint stands"
-        ) from error
-
-
-@contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """Open a transaction that writes: all of it is committed, or nothing."""
-    with translated(engine), engine.execution_options(riverrun_write=True).begin() as connection:
-        yield connection
-
-
-@contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """Open a transaction that only reads, from one consistent state."""
-    with translated(engine), engine.begin() as connection:
-        yield connection
-
-
-def _options(backend: str) -> dict[str, Any]:
-    if backend == "sqlite":
-        return {"connect_args": {"timeout": _BUSY_SECONDS}}
-    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": _BUSY_SECONDS}}
-
-
-def _prepare_sqlite(engine: Engine) -> None:
-    """Let SQLAlchemy, not the driver, begin transactions, and take the write lock at once.
-
-    A transaction that reads first and writes later cannot wait for another writer in SQLite: it
-    fails. Those that are going to write say so when they begin.
-    """
-
-    @event.listens_for(engine, "connect")
-    def on_connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        use_wal(connection, _BUSY_SECONDS)
-        connection.execute("PRAGMA synchronous=FULL")
-
-    @event.listens_for(engine, "begin")
-    def on_begin(connection: Connection) -> None:
-        write = connection.get_execution_options().get("riverrun_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-def _version(connection: Connection) -> str | None:
-    """Return the version of the tables that are there; None for none."""
-    if not inspect(connection).has_table(about.name):
-        return None
-    query = select(about.c.value).where(about.c.key == "schema")
-    return connection.execute(query).scalar_one_or_none()
-
-
-def _check_version(connection: Connection, engine: Engine) -> None:
-    found, wanted = _version(connection), str(SCHEMA_VERSION)
-    if found is None:
-        connection.execute(insert(about).values(key="schema", value=wanted))
-    elif found in LACKING_TABLES:  # which were created just now
-        connection.execute(update(about).where(about.c.key == "schema").values(value=wanted))
-    elif found != wanted:
-        raise StoreUnreachableError(
-            f"store {shown(engine)} has tables of version {found}, this riverrun needs "
-            f"{wanted}; use the riverrun that wrote it, or another store"
-        )
-
-
-def _advice(text: str) -> str:
-    lowered = text.lower()
-    if "full" in lowered:
-        return "Free some space on the disk and start again"
-    if "locked" in lowered:
-        return f"Another process held it for more than {_BUSY_SECONDS} s"
-    if "readonly" in lowered or "unable to open" in lowered or "permission" in lowered:
-        return "Check that the file and its folder can be written"
-    if "not a database" in lowered:
-        return "The file is something else; name another one in stream.store"
-    return "Check stream.store, and that the database runs"

@@ -15,6 +15,7 @@ from stream.storage.tables import belongs_to, panes, references
 from stream.watching.pane_row import PaneRow
 
 _PAGE = 64
+_BLOBS = ("data", "scores")
 
 
 class PaneKey(NamedTuple):
@@ -25,10 +26,21 @@ class PaneKey(NamedTuple):
 
 
 class StoredPane(msgspec.Struct, frozen=True):
-    """A pane of the history."""
+    """A pane of the history.
+
+    Parameters
+    ----------
+    key
+        Where it stands.
+    row
+        The pane.
+    damaged
+        Names of its blobs that do not fit their seals.
+    """
 
     key: PaneKey
     row: PaneRow
+    damaged: tuple[str, ...] = ()
 
 
 class History:
@@ -41,7 +53,7 @@ class History:
     stream, shard
         Whose it is.
     secret
-        Signs and verifies references; None for digests only.
+        Signs and verifies references and panes; None for digests only.
     """
 
     def __init__(self, engine: Engine, stream: str, shard: str, secret: bytes | None) -> None:
@@ -69,6 +81,8 @@ class History:
                 "summary": msgspec.to_builtins(row.summary),
                 "data": row.data,
                 "scores": row.scores,
+                "data_seal": self._pane_seal(number, row, "data"),
+                "scores_seal": self._pane_seal(number, row, "scores"),
             }
             for row in rows
         ]
@@ -125,7 +139,7 @@ class History:
             query = query.where(_older(before))
         query = query.order_by(panes.c.number.desc(), panes.c.pane.desc()).limit(limit)
         with reading(self._engine) as connection:
-            return [_stored(row) for row in connection.execute(query).mappings()]
+            return [self._stored(row) for row in connection.execute(query).mappings()]
 
     def since(self, number: int, limit: int) -> list[StoredPane]:
         """Return panes that came with the checkpoints after one, oldest first, without counts."""
@@ -133,7 +147,7 @@ class History:
         query = select(*wanted).where(self._mine(), panes.c.number > number)
         query = query.order_by(panes.c.number, panes.c.pane).limit(limit)
         with reading(self._engine) as connection:
-            return [_stored(row) for row in connection.execute(query).mappings()]
+            return [self._stored(row) for row in connection.execute(query).mappings()]
 
     def oldest(self) -> PaneKey | None:
         """Return where the oldest stored pane stands; None for none."""
@@ -240,16 +254,28 @@ class History:
     def _place(self, version: str) -> str:
         return f"{self._stream}/reference/{version}"
 
+    def _pane_place(self, key: PaneKey, blob: str) -> str:
+        return f"{self._stream}/{self._shard}/pane/{key.number}/{key.pane}/{blob}"
+
+    def _pane_seal(self, number: int, row: PaneRow, blob: str) -> str:
+        place = self._pane_place(PaneKey(number, row.index), blob)
+        return seal(getattr(row, blob), place, self._secret)
+
+    def _stored(self, row: RowMapping) -> StoredPane:
+        key = PaneKey(row["number"], row["pane"])
+        damaged = []
+        for blob in _BLOBS:
+            found = row.get(f"{blob}_seal")
+            if blob not in row or found is None:  # not asked for, or from before version 4
+                continue
+            if not is_sealed(bytes(row[blob]), self._pane_place(key, blob), self._secret, found):
+                damaged.append(blob)
+        fields = {name: row[name] for name in PaneRow.__struct_fields__ if name in row}
+        fields |= {"index": key.pane}
+        fields |= {name: bytes(row.get(name, b"")) for name in _BLOBS}
+        return StoredPane(key, msgspec.convert(fields, PaneRow, strict=False), tuple(damaged))
+
 
 def _older(key: PaneKey) -> Any:
     same = and_(panes.c.number == key.number, panes.c.pane < key.pane)
     return or_(panes.c.number < key.number, same)
-
-
-def _stored(row: RowMapping) -> StoredPane:
-    fields = {name: row[name] for name in PaneRow.__struct_fields__ if name in row}
-    fields |= {"index": row["pane"]}
-    fields |= {name: bytes(row.get(name, b"")) for name in ("data", "scores")}
-    return StoredPane(
-        PaneKey(row["number"], row["pane"]), msgspec.convert(fields, PaneRow, strict=False)
-    )

@@ -15,6 +15,9 @@ from stream.storage.requests import Requests
 from stream.storage.seal import seal
 from stream.storage.tables import models, run_changes, trainings
 
+KEPT_RUNS = 1_000
+"""Newest runs whose changes are kept; those whose models have served are kept for good."""
+
 
 class Training(msgspec.Struct, frozen=True):
     """How far a training is.
@@ -77,6 +80,7 @@ class Runs(Requests):
                 for position, change in enumerate(changes)
             ]
             connection.execute(insert(run_changes), rows)
+            self._forget_changes(connection, max(change.number for change in changes))
         # Of two in one checkpoint, as where people go to and fro, the last one counts.
         for model in {(model.version, model.moment): model for model in kept}.values():
             place = self._model_place(model.version, number, model.moment)
@@ -91,6 +95,13 @@ class Runs(Requests):
                     data=model.data,
                 )
             )
+
+    def _forget_changes(self, connection: Connection, newest: int) -> None:
+        """Delete what happened to old runs, but where their models have served: it says why."""
+        served = select(models.c.version).where(models.c.stream == self._stream)
+        runs = run_changes.c.run.between(1, newest - KEPT_RUNS)  # 0: what people did by hand
+        old = and_(runs, run_changes.c.version.not_in(served))
+        connection.execute(delete(run_changes).where(run_changes.c.stream == self._stream, old))
 
     def go_back_to(self, connection: Connection, number: int) -> None:
         """Delete what came after a checkpoint."""

@@ -7,9 +7,11 @@ knows what the blobs mean.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from stream.checkpoint import Chunks, Snapshot
 from stream.errors import FencedError
@@ -18,6 +20,7 @@ from stream.storage.blobs import Blobs
 from stream.storage.database import open_database, reading, shown, writing
 from stream.storage.disagreements import Disagreements
 from stream.storage.happenings import write_happening
+from stream.storage.health import database_time, size_bytes
 from stream.storage.history import History
 from stream.storage.outbox import Outbox
 from stream.storage.precomputed import Precomputed
@@ -79,6 +82,14 @@ class Store:
         """Let go of the connections."""
         self._engine.dispose()
 
+    def size_bytes(self) -> int:
+        """Return the bytes that the database takes on its disk."""
+        return size_bytes(self._engine)
+
+    def database_time(self) -> float | None:
+        """Return the database server's clock, in seconds since the epoch; None without a server."""
+        return database_time(self._engine)
+
     def shared_secret(self) -> bytes:
         """Return a secret of 256 bits that all processes on this store share.
 
@@ -91,15 +102,17 @@ class Store:
     def claim(self, owner: str, now: float) -> Claim:
         """Take a new epoch: from now on, an older holder cannot commit."""
         with writing(self._engine) as connection:
-            row = connection.execute(
-                select(shards.c.epoch, shards.c.last_number).where(self._mine(shards))
-            ).one_or_none()
-            epoch, last = (1, 0) if row is None else (row.epoch + 1, row.last_number)
-            values = {"epoch": epoch, "owner": owner, "acquired_at": now}
+            # Others may claim at the same moment: whoever is first holds the row until it is done.
+            query = select(shards.c.epoch, shards.c.last_number).where(self._mine(shards))
+            row = connection.execute(query.with_for_update()).one_or_none()
             if row is None:
-                connection.execute(insert(shards).values(**self._key(), **values, last_number=0))
-            else:
-                connection.execute(update(shards).where(self._mine(shards)).values(**values))
+                first = {"epoch": 0, "last_number": 0, "owner": owner, "acquired_at": now}
+                with suppress(IntegrityError), connection.begin_nested():
+                    connection.execute(insert(shards).values(**self._key(), **first))
+                row = connection.execute(query.with_for_update()).one()
+            epoch, last = row.epoch + 1, row.last_number
+            values = {"epoch": epoch, "owner": owner, "acquired_at": now}
+            connection.execute(update(shards).where(self._mine(shards)).values(**values))
         return Claim(epoch, last)
 
     def check_epoch(self, claim: Claim) -> None:

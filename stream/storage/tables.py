@@ -19,9 +19,10 @@ from sqlalchemy import (
     and_,
 )
 
-SCHEMA_VERSION = 3
-LACKING_TABLES = ("1", "2")
-"""Versions that differ only in tables they do not have."""
+from stream.storage.any_text import AnyString, AnyText
+
+SCHEMA_VERSION = 4
+"""A change of the tables is a new version, with a migration in ``migrations/versions``."""
 
 metadata = MetaData()
 
@@ -90,7 +91,7 @@ versions = Table(
     Column("stream", String(128), primary_key=True),
     Column("version", String(64), primary_key=True),
     Column("created_at", Float, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", AnyText, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("libraries", JSON, nullable=False),
 )
@@ -112,8 +113,13 @@ panes = Table(
     Column("summary", JSON, nullable=False),
     Column("data", LargeBinary, nullable=False),
     Column("scores", LargeBinary, nullable=False),
+    Column("data_seal", String(200), nullable=True),
+    Column("scores_seal", String(200), nullable=True),
 )
-"""The monitor's closed panes; ``number`` is the checkpoint that they came with."""
+"""The monitor's closed panes; ``number`` is the checkpoint that they came with.
+
+Panes from before version 4 have no seals.
+"""
 
 references = Table(
     "references",
@@ -144,7 +150,7 @@ precomputed = Table(
     "precomputed",
     metadata,
     Column("stream", String(128), primary_key=True),
-    Column("id", String(512), primary_key=True),
+    Column("id", AnyString(512), primary_key=True),
     Column("number", BigInteger, nullable=False),
     Column("data", LargeBinary, nullable=False),
     Index("precomputed_by_number", "stream", "number"),
@@ -173,7 +179,7 @@ run_changes = Table(
     Column("state", String(64), nullable=False),
     Column("time", BigInteger, nullable=False),
     Column("at", Float, nullable=False),
-    Column("sentence", Text, nullable=False),
+    Column("sentence", AnyText, nullable=False),
     Column("detail", JSON, nullable=False),
 )
 """What happened to retraining runs; ``number`` is the checkpoint that it came with."""
@@ -212,10 +218,10 @@ requests = Table(
     Column("stream", String(128), nullable=False, index=True),
     Column("kind", String(32), nullable=False),
     Column("detail", JSON, nullable=False),
-    Column("by", Text, nullable=False),
+    Column("by", AnyText, nullable=False),
     Column("at", Float, nullable=False),
     Column("handled_at", Float, nullable=True),
-    Column("outcome", Text, nullable=True),
+    Column("outcome", AnyText, nullable=True),
 )
 """What people ask of the worker; it answers with the checkpoint in which it obeyed."""
 
@@ -249,7 +255,7 @@ label_conflicts = Table(
     Column("shard", String(128), primary_key=True),
     Column("number", BigInteger, primary_key=True),
     Column("position", Integer, primary_key=True),
-    Column("event", Text, nullable=False),
+    Column("event", AnyText, nullable=False),
     Column("detail", JSON, nullable=False),
 )
 """Labels that contradict others; ``number`` is the checkpoint that they came with."""
@@ -261,10 +267,10 @@ audit = Table(
     Column("stream", String(128), nullable=False, index=True),
     Column("at", Float, nullable=False),
     Column("action", String(32), nullable=False),
-    Column("by", Text, nullable=False),
+    Column("by", AnyText, nullable=False),
     Column("via", String(16), nullable=False),
-    Column("origin", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("origin", AnyText, nullable=False),
+    Column("reason", AnyText, nullable=False),
     Column("detail", JSON, nullable=False),
     Column("request", Integer, nullable=True),
 )
@@ -283,7 +289,7 @@ receivers = Table(
     Column("failed", BigInteger, nullable=False),
     Column("dropped", BigInteger, nullable=False),
     Column("sent_at", Float, nullable=True),
-    Column("last_error", Text, nullable=True),
+    Column("last_error", AnyText, nullable=True),
 )
 """Who is told of what happens: how far each has read happenings and runs, and what came of it."""
 
@@ -293,7 +299,7 @@ outbox = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("stream", String(128), nullable=False, index=True),
     Column("receiver", String(32), nullable=False),
-    Column("key", Text, nullable=False),
+    Column("key", AnyText, nullable=False),
     Column("at", Float, nullable=False),
     Column("data", JSON, nullable=False),
 )

@@ -33,6 +33,7 @@ CORE = [
             "records",
             "scores",
             "tally",
+            "trace",
             "frozen",
             "settled",
             "snapshot",

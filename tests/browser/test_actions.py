@@ -135,3 +135,18 @@ def test_a_session_that_ends_leads_back_to_the_sign_in(page, doored):
     page.context.clear_cookies()
     answered(doored)  # a live event: the page asks for what is new, and is nobody
     page.wait_for_url("**/ui/sign-in?to=*overview")
+
+
+def test_an_operator_replays_dead_letters_and_a_viewer_does_not(page, doored):
+    doored.world.append_bytes(b"no JSON at all")
+    doored.world.work()
+    sign_in(page, doored, Role.VIEWER, "/ui/flights/schema")
+    ask(page, "Replay", "I should like to")
+    page.wait_for_function("() => document.querySelector('dialog .refused').textContent")
+    assert "operator" in page.locator("dialog .refused").inner_text()
+    page.context.clear_cookies()
+    sign_in(page, doored, Role.OPERATOR, "/ui/flights/schema")
+    ask(page, "Replay", "the schema was mended")
+    toast = page.locator(".toast.ok", has_text="dead letter")
+    toast.wait_for()
+    assert "would be rejected again" in toast.inner_text()

@@ -294,9 +294,9 @@ def test_a_million_rows_are_quick(here, invoke):
     block = "".join(f"{x},{c}\n" for x, c in zip(normal(), choices("abc"), strict=True))
     for name in ("a.csv", "b.csv"):
         (here / name).write_text("x,c\n" + block * 1000)
-    started = time.monotonic()
+    started = time.process_time()  # other processes of a busy machine do not count
     result = invoke("drift", "a.csv", "b.csv", "--json")
-    seconds = time.monotonic() - started
+    seconds = time.process_time() - started
     assert result.exit_code == 0
     assert report(result)["current"]["rows"] == 1_000_000
     print(f"drift of a million rows: {seconds:.1f} s")

@@ -151,8 +151,12 @@ def test_every_default_that_is_commented_out_is_right(here, invoke):
     without_default = ("id", "time", "factory", "classes", "schema_file", "pane_span", "segments")
     without_default += ("labels", "schedule", "max_loss", "webhook", "alertmanager")
     without_default += ("tracking_uri", "experiment", "registered_model", "issuer", "audience")
+    without_default += ("security_protocol", "sasl_mechanism", "ssl_cafile", "ssl_certfile")
+    without_default += ("ssl_keyfile", "token_url", "token_client_id", "token_scope")
+    without_default += ("token_provider",)
     without_default += ("jwks_url", "keys_file", "tls_cert", "tls_key", "remembered_file")
-    skip = tuple(f"# {key} =" for key in without_default)
+    without_default += ("security_protocol", "sasl_mechanism", "ssl_", "token_")
+    skip = tuple(f"# {key}" if key[-1] == "_" else f"# {key} =" for key in without_default)
     lines = [
         line.removeprefix("# ") if " = " in line and not line.startswith(skip) else line
         for line in text.splitlines()
@@ -163,6 +167,7 @@ def test_every_default_that_is_commented_out_is_right(here, invoke):
     assert after.metric_names == before.metric_names
     for section in (
         "stream",
+        "kafka",
         "event",
         "labels",
         "dead_letters",

@@ -19,7 +19,7 @@ def test_it_keeps_to_the_compose_specification():
     parsed = PyCompose.from_json(json.dumps(found))
     parsed.validate()
     assert set(parsed.service_names()) == {
-        "kafka", "postgres", "worker", "api", "prometheus", "alertmanager", "grafana",
+        "kafka", "postgres", "migrate", "worker", "api", "prometheus", "alertmanager", "grafana",
     }  # fmt: skip
     found["services"]["api"]["helthcheck"] = {}
     with pytest.raises(ValueError, match="helthcheck"):
@@ -40,8 +40,11 @@ def test_every_service_is_pinned_checked_and_without_privileges(name):
     assert service["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in service["security_opt"]
     assert "privileged" not in service
-    assert service["healthcheck"]["test"][0] == "CMD"
-    assert service["restart"] == "unless-stopped"
+    if name == "migrate":  # it ends
+        assert service["restart"].startswith("on-failure")
+    else:
+        assert service["healthcheck"]["test"][0] == "CMD"
+        assert service["restart"] == "unless-stopped"
     assert service.get("read_only") or name == "kafka"
     for port in service.get("ports", []):
         assert port.startswith("127.0.0.1:"), "published on loopback only"
@@ -71,6 +74,8 @@ def test_services_wait_for_what_they_need():
             assert other in SERVICES, name
             if how["condition"] == "service_healthy":
                 assert SERVICES[other]["healthcheck"]
+            assert (how["condition"] == "service_completed_successfully") == (other == "migrate")
+    assert all("migrate" in SERVICES[name]["depends_on"] for name in ("worker", "api"))
 
 
 def test_addresses_name_services_and_their_ports():

@@ -133,6 +133,12 @@ class Composed:
                 stderr=log,
             )
 
+    def run(self, name: str, program: list[str]) -> None:
+        """Run a service that ends, to its end."""
+        self.start(name, program)
+        code = self._running.pop(name).wait(60)
+        assert code == 0, (self.folder / name / "log").read_text()[-1500:]
+
     def check(self, name: str) -> subprocess.CompletedProcess[str]:
         """Run the health check of a service of riverrun's own."""
         program, *rest = SERVICES[name]["healthcheck"]["test"][1:]
@@ -202,6 +208,7 @@ def running(
             [alertmanager],
             f"--web.listen-address=127.0.0.1:{made.ports['alertmanager']}",
         )
+        made.run("migrate", own)
         made.start("worker", own)
         made.wait_for(lambda: made.check("worker").returncode == 0, "a healthy worker")
         made.start("api", own)

@@ -76,6 +76,15 @@ def test_the_command_is_that_of_compose_and_its_file_is_mounted(name):
     )
 
 
+def test_the_store_is_upgraded_before_the_worker_starts():
+    (first,) = pod("worker")["initContainers"]
+    worker, migrate = container("worker"), composed()["services"]["migrate"]
+    assert (first["image"], first["args"]) == (worker["image"], migrate["command"])
+    assert first["securityContext"] == worker["securityContext"]
+    assert first["volumeMounts"] == worker["volumeMounts"]
+    assert all(variable in worker["env"] for variable in first["env"])
+
+
 @pytest.mark.parametrize("name", ["worker", "api"])
 def test_secrets_that_are_asked_for_are_in_the_example(name):
     for variable in container(name)["env"]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
 
 import pytest
 
-from tests.faults.promises import PROMISES, Record, collect, write
+from tests.faults.promises import PROMISES, Figures, Record, by_promise, collect, write
 
 _PROPERTY = "promise"
-_told = pytest.StashKey[list[tuple[str, dict[str, Any]]]]()
+_told = pytest.StashKey[list[tuple[str, list[str], Figures]]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -75,9 +74,8 @@ def pytest_runtest_makereport(
     if report.when == "teardown":
         figures = made.figures
         figures.survived = 0 if item.stash.get(_failed, False) else figures.faults
-        figures.tests = [item.nodeid.partition("[")[0]]
-        for key in made.promises:
-            report.user_properties.append((_PROPERTY, (key, asdict(figures))))
+        name = f"{item.path.name}::{item.nodeid.rpartition('::')[2].partition('[')[0]}"
+        report.user_properties.append((_PROPERTY, (name, made.promises, asdict(figures))))
     return report
 
 
@@ -87,14 +85,14 @@ _failed = pytest.StashKey[bool]()
 class _Collector:
     """Hears every report, of whichever process."""
 
-    def __init__(self, told: list[tuple[str, dict[str, Any]]]) -> None:
+    def __init__(self, told: list[tuple[str, list[str], Figures]]) -> None:
         self._told = told
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a test wrote down."""
         if report.when == "teardown":
             found = [value for name, value in report.user_properties if name == _PROPERTY]
-            self._told += [(key, figures) for key, figures in found]
+            self._told += [(test, keys, Figures(**figures)) for test, keys, figures in found]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -115,7 +113,8 @@ def pytest_terminal_summary(
     terminalreporter.write_line(
         row.format("promise", "faults", "survived", "events", "lost", "twice")
     )
-    for key, one in found.items():
+    for key, promise in by_promise(found).items():
+        one = promise.figures
         figures = (one.faults, one.survived, f"{one.events:,}", one.lost, one.twice)
         terminalreporter.write_line(row.format(key, *figures))
     if config.getoption("--write-promises", default=False):

@@ -7,8 +7,9 @@ written by the tests alone: ``make test-faults ARGS=--write-promises``.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ PROMISES = {
 
 @dataclass
 class Figures:
-    """What the tests of one promise did and found.
+    """What tests did and found.
 
     Parameters
     ----------
@@ -58,8 +59,6 @@ class Figures:
     lost, twice
         Those of them that were not learned (answered, appended), and those that were more than
         once.
-    tests
-        Names of the tests, with their files.
     """
 
     faults: int = 0
@@ -67,13 +66,19 @@ class Figures:
     events: int = 0
     lost: int = 0
     twice: int = 0
-    tests: list[str] = field(default_factory=list)
 
     def add(self, other: Figures) -> None:
         """Add what another test found."""
-        for name in ("faults", "survived", "events", "lost", "twice"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.tests = sorted({*self.tests, *other.tests})
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+
+@dataclass
+class Tested:
+    """What one test, with all its parameters, found for which promises."""
+
+    promises: list[str]
+    figures: Figures
 
 
 class Record:
@@ -114,44 +119,66 @@ class Record:
         assert (found.lost, found.twice) == (0, 0), f"{found.lost} lost, {found.twice} twice"
 
 
-def collect(told: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, Figures]:
-    """Return the figures by promise, in the order of ``PROMISES``; only those that were tested."""
-    found: dict[str, Figures] = {}
-    for key, figures in told:
-        found.setdefault(key, Figures()).add(Figures(**figures))
-    return {key: found[key] for key in PROMISES if key in found}
+def collect(told: Iterable[tuple[str, list[str], Figures]]) -> dict[str, Tested]:
+    """Return what was told of each test, those of several parameters as one."""
+    found: dict[str, Tested] = {}
+    for name, promises, figures in told:
+        found.setdefault(name, Tested(promises, Figures())).figures.add(figures)
+    return found
 
 
-def write(found: Mapping[str, Figures], path: Path = FIGURES) -> None:
-    """Write the figures; those of promises that were not tested this time stay."""
-    kept = read(path) if path.exists() else {}
-    kept |= dict(found)
-    ordered = {key: asdict(kept[key]) for key in PROMISES if key in kept}
-    path.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
+def by_promise(found: Mapping[str, Tested]) -> dict[str, Tested]:
+    """Return the figures of each promise and the names of its tests, in the order of promises."""
+    rows: dict[str, Tested] = {}
+    for key in PROMISES:
+        for name, tested in sorted(found.items()):
+            if key in tested.promises:
+                row = rows.setdefault(key, Tested([], Figures()))
+                row.promises.append(name)
+                row.figures.add(tested.figures)
+    return rows
 
 
-def read(path: Path = FIGURES) -> dict[str, Figures]:
+def write(found: Mapping[str, Tested], path: Path = FIGURES) -> None:
+    """Write the figures; those of tests that were not run this time stay."""
+    kept = (read(path) if path.exists() else {}) | dict(found)
+    there = names_in(ROOT / "tests" / "faults")
+    rows = {name: asdict(kept[name]) for name in sorted(kept) if name in there}
+    path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def read(path: Path = FIGURES) -> dict[str, Tested]:
     """Return the figures that the tests wrote."""
     rows = json.loads(path.read_text(encoding="utf-8"))
-    return {key: Figures(**row) for key, row in rows.items()}
+    return {name: Tested(row["promises"], Figures(**row["figures"])) for name, row in rows.items()}
 
 
-def table(found: Mapping[str, Figures]) -> str:
+def names_in(folder: Path) -> set[str]:
+    """Return every test of a folder by the name of its file and its own."""
+    return {
+        f"{path.name}::{name}"
+        for path in folder.rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+
+
+def table(found: Mapping[str, Tested]) -> str:
     """Return the README's table of promises."""
     lines = [
         "| promise | faults survived | events checked | lost | learned twice | proved by |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for key, one in found.items():
-        files = sorted({name.partition("::")[0] for name in one.tests})
-        proof = ", ".join(f"`{name.removeprefix('tests/faults/')}`" for name in files)
+    for key, row in by_promise(found).items():
+        one = row.figures
+        files = sorted({name.partition("::")[0] for name in row.promises})
+        proof = ", ".join(f"`{name}`" for name in files)
         survived = f"{one.survived:,} of {one.faults:,}"
         figures = f"{survived} | {one.events:,} | {one.lost} | {one.twice}"
         lines.append(f"| {PROMISES[key]} | {figures} | {proof} |")
     return "\n".join(lines)
 
 
-def in_readme(text: str, found: Mapping[str, Figures]) -> str:
+def in_readme(text: str, found: Mapping[str, Tested]) -> str:
     """Return the README with the table of these figures in its place."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from stream.build import line_factory
 from stream.logs.open_log import open_log
 from stream.records import NewRecord
+from stream.snapshot import restore
 from stream.storage.store import Store
 from tests.faults import victim
-from tests.faults.oracle import Replay, read_source
+from tests.faults.oracle import Replay, learned_by, read_all, read_source, source_of
 from tests.faults.promises import Record
 from tests.lines import SMALL_MONITOR, interleaved, make_config
 
@@ -22,7 +25,7 @@ EVENTS = 2_500
 # A server that has imported everything forks the workers: River alone takes a second to import.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["tests.faults.victim", "tests.faults.replay_victim", "tests.faults.ledger"]
+    ["tests.faults.victim", "tests.faults.replay_victim", "tests.faults.bad_models"]
 )
 
 SECTIONS: dict[str, dict[str, Any]] = {
@@ -78,6 +81,11 @@ class Scene:
         if events:
             self.produce(interleaved(events, topics=topics))
 
+    def change_model(self, factory: str) -> None:
+        """Configure another model, as a person who mends one does."""
+        self.sections["model"] = self.sections["model"] | {"factory": factory}
+        self.config = make_config(**self.sections)
+
     def produce(self, records: Sequence[NewRecord]) -> None:
         """Append records, and wait until they are durable."""
         log = open_log(self.broker)
@@ -104,16 +112,41 @@ class Scene:
         """Run a worker to the end of the log."""
         return self.end(self.start(**arguments))
 
-    def store(self) -> Store:
+    def store(self, secret: bytes | None = None) -> Store:
         """Open the stream's store."""
-        return Store(self.store_url, self.name)
+        return Store(self.store_url, self.name, secret=secret)
 
-    def assert_same_as_uninterrupted(self) -> None:
+    def learned(self, secret: bytes | None = None) -> Counter[Any]:
+        """Return how often the stored model learned from each event."""
+        store = self.store(secret)
+        newest = store.newest()
+        assert newest is not None
+        line = line_factory(self.config)(newest.version)
+        restore(line, *store.load(newest))
+        store.close()
+        return learned_by(line)
+
+    def replay(self, version: str = "v1") -> Replay:
+        """Replay the log as it now is, offline."""
+        return Replay(self.config, read_source(self.broker, self.config), version)
+
+    def assert_same_as_uninterrupted(self, secret: bytes | None = None) -> None:
         """Compare all that is left with an offline replay of the log as it now is."""
-        replay = Replay(self.config, read_source(self.broker, self.config))
-        store, log = self.store(), open_log(self.broker)
+        store, log = self.store(secret), open_log(self.broker)
         try:
-            replay.assert_same(store, log, self.record)
+            self.replay().assert_same(store, log, self.record)
+        finally:
+            log.close()
+            store.close()
+
+    def assert_learned_anew(self, version: str) -> None:
+        """Compare after a rebuild: the state as ever, and nothing was published twice."""
+        replay, store, log = self.replay(version), self.store(), open_log(self.broker)
+        try:
+            replay.assert_same_state(store, self.record)
+            said = read_all(log, self.config.predictions_topic)
+            places = Counter(source_of(record, "riverrun-source-") for record in said)
+            assert places == dict.fromkeys(replay.predicted, 1)
         finally:
             log.close()
             store.close()

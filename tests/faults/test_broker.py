@@ -97,7 +97,7 @@ def test_a_worker_that_is_told_to_stop_without_a_broker_loses_nothing(running, t
     running.kill()
     record.fault()
     until.touch()
-    code, errors = scene.end(process, 180)
+    code, errors = scene.end(process, 90)  # far less than the patience of two minutes
     assert code in (0, 3), errors
     running.start()
     code, errors = scene.run()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import time
 
 import pytest
 
@@ -50,26 +48,4 @@ def test_killed_at_every_step_of_the_commit(scene, record):
         record.fault()
     code, errors = scene.run()
     assert code == 0, errors
-    scene.assert_same_as_uninterrupted()
-
-
-@pytest.mark.promise("fenced")
-def test_of_two_workers_the_older_one_changes_nothing(scene, record):
-    frozen = scene.start(slow=0.05)
-    store = scene.store()
-    deadline = time.monotonic() + 120
-    while store.newest() is None or store.newest().number < 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.kill(frozen.pid, signal.SIGSTOP)
-    record.fault()
-    code, errors = scene.run()
-    assert code == 0, errors
-    before = store.newest()
-    os.kill(frozen.pid, signal.SIGCONT)
-    code, errors = scene.end(frozen)
-    assert code == 4, errors
-    assert "another worker took over" in errors
-    assert store.newest() == before
-    store.close()
     scene.assert_same_as_uninterrupted()

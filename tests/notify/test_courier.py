@@ -90,6 +90,7 @@ def test_alerts_arrive_in_order_as_documented_json(bench, listener):
         "summary": "Because.",
         "detail": {"run": 1, "event_time": 5_000},
         "version": "v2",
+        "runbook_url": "docs/runbook.md#riverrunpromoted",
     }
     assert (bench.delivery.sent, bench.delivery.failed, bench.delivery.waiting) == (2, 0, 0)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from serve.api.errors import AnswersFileError
@@ -70,12 +73,19 @@ def test_only_so_many_answers_are_remembered(make_world):
     assert "idempotent-replayed" not in oldest.headers
 
 
-def test_processes_that_share_a_file_answer_the_same(make_world, tmp_path):
+def is_durable(path):
+    """Return whether all that was answered is known to be recorded."""
+    with closing(sqlite3.connect(path)) as file:
+        return file.execute("SELECT min(durable) FROM answers").fetchone() == (1,)
+
+
+def test_processes_that_share_a_file_answer_the_same(make_world, tmp_path, wait):
     world = make_world(api={"remembered_file": str(tmp_path / "answers.db")})
     world.learn(30)
     with world.api() as one:
         event = world.event()
         first = one.post(PREDICT, json={"event": event}).json()
+        wait(lambda: is_durable(tmp_path / "answers.db"))
         world.learn(30)
         with world.api() as two:
             again = two.post(PREDICT, json={"event": event})
@@ -156,3 +166,42 @@ def test_a_shed_answer_is_not_remembered_so_that_asking_again_can_record_it(
         again = client.post(PREDICT, json={"event": event}).json()
     assert (shed["recorded"], again["recorded"]) == (False, True)
     assert again["probabilities"] == shed["probabilities"]
+
+
+def test_an_answer_whose_process_was_killed_is_recorded_by_the_one_that_gives_it_again(
+    make_world, tmp_path, wait
+):
+    world = make_world(api={"remembered_file": str(tmp_path / "answers.db")})
+    world.learn(30)
+    event = world.event()
+    killed = world.served()
+    killed.recorder._append = lambda batch: 1 / 0  # killed before it could
+    with world.api(killed) as client:
+        first = client.post(PREDICT, json={"event": event}).json()
+        killed.recorder._queue.clear()
+    world.learn(30)
+    with world.api() as client:
+        assert client.post(PREDICT, json={"event": event | {"x": 77.0}}).status_code == 409
+        for _ in range(3):
+            assert client.post(PREDICT, json={"event": event}).json() == first
+    (recorded,) = [r for r in world.records() if r.key == event["id"].encode()]
+    assert world.work()["counts"]["served"] == 1
+    assert str(first["probabilities"]["true"]) in dict(recorded.headers)["riverrun-served"].decode()
+
+
+def test_a_file_of_an_older_release_is_used(tmp_path):
+    path = tmp_path / "answers.db"
+    with closing(sqlite3.connect(path)) as file:
+        file.execute(
+            "CREATE TABLE answers (number INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL,"
+            "id TEXT NOT NULL, digest BLOB NOT NULL, answer BLOB NOT NULL, UNIQUE (stream, id))"
+        )
+        file.execute(
+            "INSERT INTO answers (stream, id, digest, answer) VALUES (?, ?, ?, ?)",
+            ("flights", "a", *given("1")[:2]),
+        )
+        file.commit()
+    memory = AnswerMemory(10, str(path), "flights")
+    memory.open()
+    assert memory.recall("a") == given("1")
+    memory.close()

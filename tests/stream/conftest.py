@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -37,6 +36,6 @@ def _stores_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def store_url(tmp_path: Path) -> str:
-    """Return the URL of an empty store."""
-    return f"sqlite:///{tmp_path / 'store.db'}"
+def store_url(url: str) -> str:
+    """Return the URL of an empty store, on each database."""
+    return url

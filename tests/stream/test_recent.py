@@ -9,7 +9,7 @@ from stream.errors import CheckpointDamagedError
 from stream.recent import MAX_VALUE_BYTES, Recent, groups_of, joined
 from stream.records import Record
 from stream.snapshot import take_snapshot
-from stream.storage.database import SCHEMA_VERSION, open_database
+from stream.storage.database import open_database
 from stream.storage.precomputed import Scored
 from stream.storage.store import Store
 from tests.lines import SMALL_MONITOR, event, interleaved, make_config, make_line, new_records
@@ -164,30 +164,6 @@ def test_the_status_tells_the_lag(store_url):
     assert bench.store.newest().status["lag"] == {"s.events-0": 0, "s.labels-0": 0}
 
 
-def test_a_store_of_an_older_riverrun_is_upgraded_and_keeps_what_it_has(url):
-    bench = Bench(url)
-    bench.produce(new_records("s.events", [event(1, True)]))
-    bench.run()
-    before = bench.store.newest().status["state_digest"]
-    bench.store.close()
-    engine = open_database(url)
-    with engine.begin() as connection:
-        for table in ("predictions", "sightings", "precomputed"):
-            connection.execute(text(f"DROP TABLE {table}"))
-        connection.execute(text("UPDATE riverrun SET value = '2' WHERE key = 'schema'"))
-    engine.dispose()
-    bench.store = Store(url, "s")
-    assert bench.store.newest().status["state_digest"] == before
-    bench.produce(new_records("s.events", [event(2, True)]))
-    assert bench.run().line.counts.learned == 2
-    assert said(bench.store) == [(1, "e2", True)]
-    engine = open_database(url)
-    with engine.begin() as connection:
-        found = connection.execute(text("SELECT value FROM riverrun WHERE key = 'schema'"))
-        assert found.scalar_one() == str(SCHEMA_VERSION)
-    engine.dispose()
-
-
 def scored(key: str, prediction: float = 0.5) -> Scored:
     return Scored(key, 1, 2, prediction, "v1", 7, "00", b"{}", None)
 
@@ -203,6 +179,13 @@ def test_precomputed_predictions_are_found_by_id_and_the_newest_counts(url):
     assert [one.scored.id for one in store.precomputed.page(10)] == ["c", "a", "b"]
     assert [one.scored.id for one in store.precomputed.page(1, before=3)] == ["b"]
     assert (store.precomputed.count(), other.precomputed.count()) == (3, 1)
+
+
+def test_a_precomputed_prediction_is_found_by_an_id_of_any_characters(url):
+    store = Store(url, "s")
+    store.precomputed.add([scored("a\x00b"), scored("\U0001f600")], keep=10)
+    assert store.precomputed.find("a\x00b") is not None
+    assert store.precomputed.find("\U0001f600").scored.id == "\U0001f600"
 
 
 def test_precomputed_predictions_are_bounded_and_the_oldest_go(url):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import stream.storage.runs as runs_module
 from stream.checkpoint import ChunkWrite, Snapshot
 from stream.errors import (
     CheckpointDamagedError,
@@ -15,6 +16,7 @@ from stream.errors import (
     FencedError,
     StoreUnreachableError,
 )
+from stream.lifecycle.run import KeptModel, RunChange
 from stream.storage.store import Identity, Store
 
 IDENTITY = Identity("f", 1, {"river": "0"})
@@ -217,3 +219,48 @@ def test_many_processes_open_a_store_that_is_not_there_yet(url):
     for process in started:
         process.join(120)
     assert [process.exitcode for process in started] == [0] * 5
+
+
+def test_what_happened_to_old_runs_is_forgotten_but_of_models_that_served(url, monkeypatch):
+    monkeypatch.setattr(runs_module, "KEPT_RUNS", 3)
+    store = Store(url, "s")
+    claim = store.claim("me", 0.0)
+    for number in range(1, 11):
+        version = f"v{number + 1}"
+        states = ("training", "promoted" if number == 2 else "rejected")
+        changes = [RunChange(number, version, state, 0, "why", {}) for state in states]
+        if number == 1:
+            changes.append(RunChange(0, "v1", "imported", 0, "by hand", {}))
+        kept = [KeptModel(version, "promoted", b"model")] if number == 2 else []
+        snapshot = Snapshot(
+            {"t-0": number}, "v1", {"model": b"m"}, {}, run_changes=changes, models=kept
+        )
+        store.commit(
+            claim, number, snapshot, status={}, identity=IDENTITY, reason="test", now=0.0, keep=3,
+            replace=False,
+        )  # fmt: skip
+    found = [(row["run"], row["state"]) for row in store.runs.changes(limit=None)]
+    assert {run for run, _ in found} == {0, 2, 8, 9, 10}
+    assert (2, "promoted") in found
+    assert store.runs.last() == (10, 11)
+
+
+def _claim(url: str, together: Any, epochs: Any) -> None:
+    store = Store(url, "shop")
+    together.wait(60)
+    for _ in range(5):
+        epochs.put(store.claim("me", 0.0).epoch)
+    store.close()
+
+
+def test_of_many_that_claim_at_once_each_has_an_epoch_of_its_own(url):
+    processes = multiprocessing.get_context("forkserver")
+    together, epochs = processes.Barrier(4), processes.Queue()
+    started = [processes.Process(target=_claim, args=(url, together, epochs)) for _ in range(4)]
+    for process in started:
+        process.start()
+    found = sorted(epochs.get(timeout=120) for _ in range(20))
+    for process in started:
+        process.join(120)
+    assert [process.exitcode for process in started] == [0] * 4
+    assert found == list(range(1, 21))

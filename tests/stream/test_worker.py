@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from sqlalchemy import update
 
 from stream.build import line_factory
 from stream.digest import state_digest
@@ -19,6 +20,7 @@ from stream.logs.memory_log import MemoryLog
 from stream.logs.scripted_source import ABORT, EOF, PAUSE
 from stream.records import NewRecord, TopicPartition
 from stream.storage.store import Identity, Store
+from stream.storage.tables import parts
 from stream.worker import Worker
 from tests.lines import event, interleaved, make_config, new_records
 
@@ -129,11 +131,11 @@ def test_a_dead_letter_too_large_for_the_log_leaves_a_pointer(bench):
     assert dict(letter.headers)["riverrun-omitted-bytes"] == b"1048576"
 
 
-def test_an_error_anywhere_is_made_good_by_the_next_start(bench):
+def test_an_error_anywhere_is_made_good_by_the_next_start(bench, tmp_path):
     """Interrupted after any number of records, the state is that of a run in one piece."""
     rows = interleaved(300)
     bench.produce(rows)
-    whole = Bench(bench.url.replace("store.db", "whole.db"))
+    whole = Bench(f"sqlite:///{tmp_path}/whole.db")
     whole.produce(rows)
     expected = state_digest(whole.run().line)
     for n in (1, 40, 17, 120, 3):
@@ -266,19 +268,16 @@ def test_a_rebuild_that_dies_starts_again(bench):
     assert bench.run(rebuild=True).line.version == "v2"
 
 
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(bench, tmp_path):
-    import sqlite3
-
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(bench):
     bench.produce(interleaved(50))
     bench.run(script=[])
     expected = state_digest(bench.worker().line)
     bench.produce(new_records("s.events", [event(n) for n in range(100, 120)]))
     bench.run()
     final = bench.store.newest()
-    with sqlite3.connect(tmp_path / "store.db") as db:
-        query = "UPDATE checkpoint_parts SET data = x'80' WHERE number = ? AND part = 'state'"
-        db.execute(query, (final.number,))
-    db.close()
+    with bench.store._engine.begin() as db:
+        mine = (parts.c.number == final.number) & (parts.c.part == "state")
+        db.execute(update(parts).where(mine).values(data=b"\x80"))
     worker = bench.worker()
     assert state_digest(worker.line) == expected
     kinds = [h["kind"] for h in bench.store.happenings()]
@@ -288,14 +287,11 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(bench, tmp_path)
     assert bench.store.newest().status["state_digest"] == final.status["state_digest"]
 
 
-def test_when_every_checkpoint_is_damaged_it_says_so(bench, tmp_path):
-    import sqlite3
-
+def test_when_every_checkpoint_is_damaged_it_says_so(bench):
     bench.produce(interleaved(50))
     bench.run()
-    with sqlite3.connect(tmp_path / "store.db") as db:
-        db.execute("UPDATE checkpoint_parts SET data = x'80'")
-    db.close()
+    with bench.store._engine.begin() as db:
+        db.execute(update(parts).values(data=b"\x80"))
     with pytest.raises(CheckpointDamagedError, match="--rebuild"):
         bench.worker()
 
@@ -349,3 +345,15 @@ def test_the_secret_protects_what_is_unpickled(bench):
     bench.store = Store(bench.url, "s", secret=b"key")
     with pytest.raises(CheckpointDamagedError, match="RIVERRUN_SECRET"):
         bench.worker()
+
+
+def test_a_character_that_a_database_cannot_hold_stops_nothing(store_url):
+    bench = Bench(store_url)
+    bench.produce(new_records("s.events", [event(1) | {"id": "a\x00b"}, event(2)]))
+    bench.run()
+    labels = [{"id": "a\x00b", "y": y, "by": by} for y, by in ((True, "ann"), (False, "b\x00b"))]
+    bench.produce(new_records("s.labels", labels))
+    assert bench.run().line.counts.learned == 1
+    bench.store.runs.ask("retrain", {"reason": "a\x00b"}, "ann\x00", 1.0)
+    bench.store.record("gap", {"message": "a\x00b"}, 1.0)
+    assert bench.store.happenings()[0]["detail"] == {"message": "a\x00b"}

@@ -20,8 +20,8 @@ class Action(BaseModel):
     id: int
     at: datetime | None = Field(description="When.")
     action: str = Field(
-        description="`retrain`, `cancel`, `promote`, `rollback`, `import`, `labels`, `key_add`, "
-        "`key_revoke` or `key_rotate`."
+        description="`retrain`, `cancel`, `promote`, `rollback`, `import`, `labels`, "
+        "`replay_dead_letters`, `key_add`, `key_revoke` or `key_rotate`."
     )
     by: str = Field(description="The key's name, the token's subject, or a user of the machine.")
     via: str = Field(description="How that is known: `key`, `session`, `oidc`, `cli`, or `open`.")

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import jwt
 import msgspec
 import structlog
-import urllib3
 from urllib3.exceptions import HTTPError
 
+from stream.egress import Outside
 from stream.errors import RiverrunError
 
 _log = structlog.get_logger("riverrun.auth")
@@ -136,7 +136,7 @@ def fetch_json(url: str) -> dict[str, Any]:
     IssuerUnreachableError
     """
     try:
-        with urllib3.PoolManager(num_pools=1) as pool:
+        with Outside() as pool:
             response = pool.request(
                 "GET",
                 url,

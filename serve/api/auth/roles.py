@@ -91,6 +91,7 @@ ROLE_OF: dict[str, Role | None] = {
     "cancel_retrain": Role.OPERATOR,
     "promote_model": Role.OPERATOR,
     "rollback_model": Role.OPERATOR,
+    "replay_dead_letters": Role.OPERATOR,
     "list_audit": Role.OPERATOR,
 }
 """By operation id, or where a route has none by its name. What is missing needs an operator."""

@@ -10,14 +10,11 @@ from pydantic import BaseModel, Field
 from pydantic_core import PydanticUndefined
 
 from stream.config import Config
+from stream.redact import HIDDEN, without_paths, without_secrets
 
 _SECRET = re.compile(r"(?:^|_)(?:secret|password|passwd|token|keys?|hash(?:es)?|credentials?)$")
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
-_QUERY_SECRET = re.compile(r"(?i)([?&][^=&#]*(?:password|secret|token|key)[^=&#]*=)[^&#]*")
-_PATH = re.compile(r"(?<=://)([^/?#]+)[/?#].*")
 _PATHS_HIDDEN = frozenset({"webhook"})
 """Keys of URLs whose path is a secret, as those of chat programs are."""
-HIDDEN = "•••"
 
 
 class Setting(BaseModel):
@@ -45,11 +42,6 @@ def settings_of(config: Config) -> list[Setting]:
     return list(_settings(config))
 
 
-def without_secrets(text: str) -> str:
-    """Return a text without what stands before the host of URLs in it, or names itself a secret."""
-    return _QUERY_SECRET.sub(rf"\g<1>{HIDDEN}", _USERINFO.sub(f"{HIDDEN}@", text))
-
-
 def _settings(config: Config) -> Iterator[Setting]:
     for section in type(config).model_fields:
         held = getattr(config, section)
@@ -71,8 +63,7 @@ def _shown(key: str, value: Any) -> Any:
     if value is not None and not isinstance(value, bool | int | float) and _SECRET.search(key):
         return HIDDEN
     if isinstance(value, str):
-        shown = without_secrets(value)
-        return _PATH.sub(rf"\g<1>/{HIDDEN}", shown) if key in _PATHS_HIDDEN else shown
+        return without_paths(value) if key in _PATHS_HIDDEN else without_secrets(value)
     if isinstance(value, Mapping):
         return {name: _shown(str(name), one) for name, one in value.items()}
     if isinstance(value, list | tuple):

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from serve.api.insight.configuration import without_secrets
 from serve.api.served_stream import ServedStream
+from stream.redact import without_secrets
 
 PartState = Literal["ok", "warn", "bad", "unknown"]
 

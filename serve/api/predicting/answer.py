@@ -12,6 +12,7 @@ from serve.api.predicting.checking import Flag, flagged, refused
 from serve.api.predicting.memory import Given
 from serve.api.problems import FieldError, Problem, problem_of
 from serve.api.served_stream import ServedStream
+from serve.api.tracing import current_trace
 from stream.events import SERVED_HEADER, Event, Features, Rejected, Served
 from stream.labels import Label
 from stream.learner import Prediction, decide, probabilities
@@ -97,20 +98,20 @@ def _recorded(
     memory, remembers = stream.memory, stream.reader.has_id and stream.memory.capacity
     digest = stream.reader.digest(event) if remembers else b""
     if remembers and (before := memory.recall(event.id)) is not None:
-        return _again(stream, before, digest, event, where)
+        return _again(stream, before, digest, event, where, value)
     said = say(stream, live, event.features, where)
     if isinstance(said, Problem):
         return said
     served = Served(said[0], live.version, live.learned_offset)
-    headers = ((SERVED_HEADER, _encode(served)),)
-    new = NewRecord(stream.config.events_topic, event.id.encode(), value, headers)
+    header = _encode(served)
+    new = _record(stream, event, value, header)
     if new.size > MAX_RECORD_BYTES:
         return _too_large_to_record(new, where)
     body = _body(stream, live, event.id, said, now, recorded=True)
     if remembers:
-        first = memory.claim(event.id, Given(digest, body))
+        first = memory.claim(event.id, Given(digest, body, header))
         if first.answer is not body:  # another process answered in this very moment
-            return _again(stream, first, digest, event, where)
+            return _again(stream, first, digest, event, where, value)
     stream.answered += 1
     if stream.recorder.offer(new):
         return Answered(body, False)
@@ -119,11 +120,22 @@ def _recorded(
     return Answered(_body(stream, live, event.id, said, now, recorded=False), False)
 
 
+def _record(stream: ServedStream, event: Event, value: bytes, header: bytes) -> NewRecord:
+    headers = ((SERVED_HEADER, header), *current_trace())
+    return NewRecord(stream.config.events_topic, event.id.encode(), value, headers)
+
+
 def _again(
-    stream: ServedStream, before: Given, digest: bytes, event: Event, where: str
+    stream: ServedStream, before: Given, digest: bytes, event: Event, where: str, value: bytes
 ) -> Answered | Problem:
     if before.digest == digest:
         stream.memory.repeated += 1
+        # The process that gave it may have been killed before it was recorded; a record too many
+        # is dropped by the worker as a repeat.
+        if before.unrecorded and stream.recorder.offer(
+            _record(stream, event, value, before.unrecorded)
+        ):
+            stream.memory.taken_over(event.id)
         return Answered(before.answer, True)
     field = f"{where}.{stream.config.event.id}"
     message = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -19,8 +20,14 @@ _TABLE = """
 CREATE TABLE IF NOT EXISTS answers (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     stream TEXT NOT NULL, id TEXT NOT NULL, digest BLOB NOT NULL, answer BLOB NOT NULL,
+    header BLOB NOT NULL DEFAULT x'', durable INTEGER NOT NULL DEFAULT 1,
     UNIQUE (stream, id)
 )"""
+_ADDED = {
+    "header": "ALTER TABLE answers ADD COLUMN header BLOB NOT NULL DEFAULT x''",
+    "durable": "ALTER TABLE answers ADD COLUMN durable INTEGER NOT NULL DEFAULT 1",
+}
+"""Columns that files of older releases lack."""
 
 
 class Given(NamedTuple):
@@ -32,10 +39,15 @@ class Given(NamedTuple):
         Of the event.
     answer
         Its JSON.
+    unrecorded
+        What its record carries as its header, where nobody knows yet that the record is on the
+        log; else empty. Of a process that was killed it may never get there: whoever gives the
+        answer again records it.
     """
 
     digest: bytes
     answer: bytes
+    unrecorded: bytes = b""
 
 
 class AnswerMemory:
@@ -81,6 +93,7 @@ class AnswerMemory:
         self._stream = stream
         self._own: OrderedDict[str, Given] = OrderedDict()
         self._file: sqlite3.Connection | None = None
+        self._of_recorder: sqlite3.Connection | None = None
         self._written = 0
 
     def __len__(self) -> int:
@@ -98,14 +111,16 @@ class AnswerMemory:
             return
         try:
             self._file = _open(self._path)
+            self._of_recorder = _open(self._path)
         except sqlite3.Error as error:
             raise AnswersFileError(self._path, str(error)) from None
 
     def close(self) -> None:
         """Let go of the file. May be repeated."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        for file in (self._file, self._of_recorder):
+            if file is not None:
+                file.close()
+        self._file = self._of_recorder = None
 
     def recall(self, key: str) -> Given | None:
         """Return what was answered to an id, or None where that is not remembered."""
@@ -124,8 +139,30 @@ class AnswerMemory:
             return before
         if self._file is not None:
             given = self._write(key, given)
-        self._keep(key, given)
+        self._keep(key, given._replace(unrecorded=b""))  # this process records it
         return given
+
+    def taken_over(self, key: str) -> None:
+        """Take note that this process records what another one had answered."""
+        if (given := self._own.get(key)) is not None:
+            self._own[key] = given._replace(unrecorded=b"")
+
+    def recorded(self, keys: Sequence[str]) -> None:
+        """Take note that records are on the log. Called by the thread that appends them."""
+        file = self._of_recorder
+        if file is None:
+            return
+        try:
+            file.execute("BEGIN IMMEDIATE")
+            file.executemany(
+                "UPDATE answers SET durable = 1 WHERE stream = ? AND id = ?",
+                [(self._stream, key) for key in keys],
+            )
+            file.execute("COMMIT")
+        except sqlite3.Error:  # then they are appended once more at worst, and dropped as repeats
+            self.failures += 1
+            if file.in_transaction:
+                file.rollback()
 
     def forget(self, key: str) -> None:
         """Take back an answer whose record was shed: asked again, it shall be recorded."""
@@ -140,13 +177,17 @@ class AnswerMemory:
 
     def _read(self, key: str) -> Given | None:
         rows = self._run(
-            "SELECT digest, answer FROM answers WHERE stream = ? AND id = ?", self._stream, key
+            "SELECT digest, answer, iif(durable, x'', header) FROM answers "
+            "WHERE stream = ? AND id = ?",
+            self._stream,
+            key,
         )
         return Given(*rows[0]) if rows else None
 
     def _write(self, key: str, given: Given) -> Given:
         rows = self._run(
-            "INSERT INTO answers (stream, id, digest, answer) VALUES (?, ?, ?, ?) "
+            "INSERT INTO answers (stream, id, digest, answer, header, durable) "
+            "VALUES (?, ?, ?, ?, ?, 0) "
             "ON CONFLICT DO NOTHING RETURNING number",
             self._stream,
             key,
@@ -183,8 +224,20 @@ def _open(path: str) -> sqlite3.Connection:
         use_wal(file, busy_seconds=5.0)
         file.execute("PRAGMA synchronous = OFF")
         file.execute(_TABLE)
+        known = {row[1] for row in file.execute("PRAGMA table_info(answers)")}
+        for column, statement in _ADDED.items():
+            if column not in known:
+                _add_column(file, statement)
         file.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
     except sqlite3.Error:
         file.close()
         raise
     return file
+
+
+def _add_column(file: sqlite3.Connection, statement: str) -> None:
+    try:
+        file.execute(statement)
+    except sqlite3.OperationalError as error:
+        if "duplicate column" not in str(error):  # another process was faster
+            raise

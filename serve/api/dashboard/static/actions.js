@@ -11,7 +11,7 @@ const PAUSE_MS = 500;
  * Return a button that asks before it does something.
  *
  * label; title of the dialog; consequence: what will happen, in a sentence or two; path to post
- * {reason} to; done(): called when the worker has answered.
+ * {reason} to, which is done at once or left for the worker; done(): called when it is answered.
  */
 export function actionButton({ label, title, consequence, path, kind = "", symbol, done }) {
   const click = () => ask({ label, title, consequence, path, kind, done });
@@ -42,7 +42,7 @@ function ask({ label, title, consequence, path, kind, done }) {
     try {
       const asked = await send(path, { reason: reason.value.trim() });
       dialog.close();
-      toast("act", `${title.replace(/\?$/, "")}: asked for. The worker answers with its next checkpoint.`);
+      if (asked.state === "waiting") toast("act", `${title.replace(/\?$/, "")}: asked for. The worker answers with its next checkpoint.`);
       await follow(asked, label, done);
     } catch (error) {
       confirm.disabled = false;

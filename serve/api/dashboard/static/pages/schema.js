@@ -1,5 +1,6 @@
 // Schema: what was wrong with the events, by kind, newest first; what went to the dead letters.
 
+import { actionButton } from "../actions.js";
 import { get, ROOT } from "../api.js";
 import { onReturn, pageUrl, param, setParams } from "../address.js";
 import { chartPanel } from "../chartpanel.js";
@@ -120,7 +121,12 @@ function letters(source) {
     empty: ({ status }) => (Object.keys(status?.dead_letter_reasons ?? {}).length ? null : { title: "No dead letters", why: "Every record could be read as an event or a label." }),
     rows: ({ status }) => ({ caption: "Dead letters by reason", columns: REASONS, rows: Object.entries(status.dead_letter_reasons).map(([reason, count]) => ({ reason, count })).sort((a, b) => b.count - a.count) }),
     render: () => {},
-    foot: () => [h("p", {}, "Look at them, and replay what was mended:"), h("code", { class: "command" }, "riverrun dead-letters list"), " ", h("code", { class: "command" }, "riverrun dead-letters replay --help")],
+    foot: () => [
+      h("p", {}, "When the schema, or what reads an event, was mended, they can be used after all:"),
+      actionButton({ label: "Replay", title: "Replay the dead letters?", symbol: icon("cycle"), path: `${ROOT}/dead-letters/replay`, done: () => source.refresh(),
+        consequence: "Those that can be used now are appended to the log once more, with their first id and time; each is learned at most once, however often this is done. What would be refused again stays where it is." }),
+      h("p", {}, "Or one by one: ", h("code", { class: "command" }, "riverrun dead-letters list")),
+    ],
   });
 }
 
