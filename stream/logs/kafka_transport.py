@@ -15,9 +15,9 @@ def open_kafka(url: str, **options: Any) -> Log:
     Parameters
     ----------
     url
-        ``kafka+librdkafka://`` and ``kafka+python://`` name the client; ``kafka://`` takes
-        librdkafka where it is installed, as the extra ``riverrun[librdkafka]``, and else
-        kafka-python.
+        ``kafka+librdkafka://`` asks for librdkafka, the extra ``riverrun[librdkafka]``;
+        ``kafka+python://`` and ``kafka://`` for kafka-python, which alone bounds what a compressed
+        batch unfolds into.
     options
         Of ``KafkaLog``.
 
@@ -28,16 +28,15 @@ def open_kafka(url: str, **options: Any) -> Log:
     LogUnreachableError
     """
     scheme = url.partition("://")[0]
-    is_installed = find_spec("confluent_kafka") is not None
-    if scheme == "kafka+librdkafka" and not is_installed:
-        raise InputError(
-            f"event log {url!r}: librdkafka is not installed here; pip install "
-            "'riverrun[librdkafka]', or write kafka+python://"
-        )
-    if scheme == "kafka+python" or not is_installed:
+    if scheme != "kafka+librdkafka":
         from stream.logs.kafka_log import KafkaLog
 
         return KafkaLog(url, **options)
+    if find_spec("confluent_kafka") is None:
+        raise InputError(
+            f"event log {url!r}: librdkafka is not installed here; pip install "
+            "'riverrun[librdkafka]', or write kafka://"
+        )
     from stream.logs.librdkafka_log import LibrdkafkaLog
 
     return LibrdkafkaLog(url, **options)

@@ -22,14 +22,14 @@ KINDS = [KafkaLog, LibrdkafkaLog]
 @pytest.mark.parametrize(
     ("scheme", "is_installed", "transport"),
     [
-        ("kafka", True, "librdkafka "),
+        ("kafka", True, "kafka-python "),
         ("kafka", False, "kafka-python "),
         ("kafka+librdkafka", True, "librdkafka "),
         ("kafka+python", True, "kafka-python "),
         ("kafka+python", False, "kafka-python "),
     ],
 )
-def test_the_url_or_what_is_installed_decides(
+def test_the_url_decides_whatever_is_installed(
     kafka_broker: LocalKafka, monkeypatch, scheme: str, is_installed: bool, transport: str
 ) -> None:
     if not is_installed:
