@@ -10,7 +10,7 @@ COPY monitor monitor
 COPY stream stream
 COPY serve serve
 # pip goes, too: what runs installs nothing.
-RUN /opt/riverrun/bin/pip install --constraint constraints.txt ".[postgres]" \
+RUN /opt/riverrun/bin/pip install --constraint constraints.txt ".[postgres,librdkafka]" \
     && /opt/riverrun/bin/pip uninstall --yes pip
 
 FROM python:3.13.7-slim-bookworm

@@ -10,7 +10,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PROCESSES ?= 2
 
-.PHONY: help install demo test test-fast test-faults check audit format kafka bench bench-full clean
+.PHONY: help install demo test test-fast test-faults check audit format kafka bench bench-full \
+  bench-quick clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -22,7 +23,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "setting up $(VENV) with $$($(PYTHON) --version) (about a minute, once)" >&2
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "on Debian: apt-get install python3-venv"; exit 2; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable '.[demo,postgres,parquet,otel,dev]'
+	  --constraint constraints.txt --editable '.[demo,postgres,parquet,otel,librdkafka,minibatch,dev]'
 	@touch $@
 
 demo: $(INSTALLED) ## A year of New York departures, predicted and learned while you watch.
@@ -59,9 +60,15 @@ bench: $(INSTALLED) ## The line against a bare River loop, memory, and the monit
 	$(BIN)/python -m benchmarks $(ARGS)
 	$(BIN)/python -m benchmarks.monitor_bench --only speed cost real
 
-bench-full: $(INSTALLED) ## All of it: false alarms, power and retraining too (half an hour).
-	$(BIN)/python -m benchmarks $(ARGS)
+bench-full: $(INSTALLED) ## All of it: Kafka, latency, growth, false alarms and power too (half an hour).
+	$(BIN)/python -m benchmarks --broker local $(ARGS)
+	$(BIN)/python -m benchmarks.mini_batch
+	$(BIN)/python -m benchmarks.latency --broker local
+	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.monitor_bench
+
+bench-quick: $(INSTALLED) ## A minute: fails where the line is far below what docs/benchmarks.json states.
+	$(BIN)/python -m benchmarks --quick
 
 clean: ## Remove what was set up and cached.
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from benchmarks import (
     kept_predictions,
     memory,
     monitor_in_line,
+    quick,
     serving_staleness,
 )
+from benchmarks.brokers import brokers
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -37,17 +40,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--events", type=int, default=60_000, help="of the fastest pipeline")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--broker", help="also over this Kafka, such as kafka://127.0.0.1:9092")
+    parser.add_argument(
+        "--broker", help="also over this Kafka, by each client; 'local' starts the pinned one"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a minute; fails where a ratio is far below the stated"
+    )
     parser.add_argument("--output", type=Path, default=DOCS)
     arguments = parser.parse_args()
 
+    if arguments.quick:
+        return quick.check(DOCS / "benchmarks.json")
     results: dict[str, Any] = {"machine": machine(), "repeats": arguments.repeats}
     results["end_to_end"] = end_to_end.compare(None, arguments.events, arguments.repeats)
     show("The line as a share of bare River", results["end_to_end"])
-    if arguments.broker:
-        over_kafka = end_to_end.compare(arguments.broker, arguments.events, arguments.repeats)
-        show("The same over Kafka", over_kafka)
-        results["end_to_end"] += over_kafka
+    with brokers(arguments.broker) as found:
+        for broker in found:
+            over_kafka = end_to_end.compare(broker, arguments.events, arguments.repeats)
+            show("The same over Kafka", over_kafka)
+            results["end_to_end"] += over_kafka
     results["monitor"] = monitor_in_line.compare(arguments.repeats)
     show("The monitor inside the line", results["monitor"])
     results["kept_predictions"] = kept_predictions.compare(repeats=arguments.repeats)
@@ -68,7 +79,10 @@ def main() -> int:
 
 def machine() -> str:
     """Return what the figures were seen on."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("river", "kafka-python", "msgspec"))
+    names = ["river", "kafka-python", "msgspec"]
+    if find_spec("confluent_kafka") is not None:
+        names.append("confluent-kafka")
+    packages = ", ".join(f"{name} {version(name)}" for name in names)
     python = f"Python {platform.python_version()}"
     return f"{os.cpu_count()} cores, {platform.machine()}, {python}, {packages}"
 

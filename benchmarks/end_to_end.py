@@ -100,7 +100,7 @@ def compare(broker: str | None, count: int, repeats: int) -> list[dict[str, Any]
             results.append(
                 {
                     "pipeline": title,
-                    "log": "Kafka" if broker else "SQLite",
+                    "log": log.transport,
                     "events": events,
                     "bare_per_second": round(median(bares)),
                     "line_per_second": round(median(wholes)),

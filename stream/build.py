@@ -11,6 +11,7 @@ from stream.errors import ConfigError, PipelineError, Problem
 from stream.line import Line
 from stream.pipelines.candidates import AUTO, MAX_CANDIDATES, auto_candidates, expand_grid
 from stream.pipelines.factory import load_factory
+from stream.pipelines.mini_batch import in_batches
 from stream.pipelines.read import read_metrics, read_pipeline
 from stream.pipelines.tasks import check_task
 from stream.schema_file import SchemaFile
@@ -70,6 +71,7 @@ def build_model(config: Config, where: str) -> tuple[Any, dict[str, Any]]:
             model = load_factory(section.factory)
         else:
             model = read_pipeline(pipeline_text(config), section.seed)
+        model = in_batches(model, section.mini_batch)
     except PipelineError as error:
         problems.append(Problem(key, section.factory or section.pipeline or "", str(error)))
     try:
@@ -119,7 +121,7 @@ def candidate_pipelines(config: Config, where: str) -> dict[str, str]:
         try:
             texts = expand_grid(candidate.pipeline, candidate.grid)
             for text in texts:
-                built = read_pipeline(text, model.seed)
+                built = in_batches(read_pipeline(text, model.seed), model.mini_batch)
                 problems += [Problem(key, text, said) for said in check_task(built, {}, model.task)]
         except PipelineError as error:
             problems.append(Problem(key, candidate.pipeline, str(error)))

@@ -34,6 +34,10 @@ class Source(Protocol):
     """
 
     @property
+    def transport(self) -> str:
+        """What carries the records, and its version, such as ``librdkafka 2.16.0``."""
+
+    @property
     def partitions(self) -> tuple[TopicPartition, ...]:
         """Every partition of the topics, in order of topic and number."""
 
@@ -114,6 +118,10 @@ class Log(Protocol):
     """An event log that was reached."""
 
     url: str
+
+    @property
+    def transport(self) -> str:
+        """What carries the records of its sources and sinks, and its version."""
 
     def topics(self) -> dict[str, int]:
         """Return the number of partitions of every topic."""

@@ -51,7 +51,9 @@ class StreamSection(Section):
 
     name: Name = Field(description="prefix of topics, label of metrics, key of rows")
     broker: str = Field(
-        "sqlite:///log.db", description="the event log: sqlite:///FILE or kafka://HOST:PORT,..."
+        "sqlite:///log.db",
+        description="the event log: sqlite:///FILE or kafka://HOST:PORT,...; kafka+librdkafka:// "
+        "and kafka+python:// name the client that carries its records",
     )
     store: str = Field(
         "sqlite:///riverrun.db",
@@ -142,6 +144,13 @@ class ModelSection(Section):
     )
     window: int = Field(1_000, ge=10, le=100_000, description="labels in the rolling scores")
     seed: int = Field(42, description="given to every estimator that takes one")
+    mini_batch: int | None = Field(
+        None,
+        ge=2,
+        le=10_000,
+        description="learn from so many labelled events at once, by River's learn_many, which "
+        "every step must have; needs the extra minibatch",
+    )
 
 
 class LabelsSection(Section):

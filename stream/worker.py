@@ -312,7 +312,7 @@ class Worker:
             "checkpoint_seconds": self._cadence.took,
             "epoch": self._claim.epoch,
             "lag": self._lag.read(now, is_idle=self._idle),
-            "worker": self.telemetry.told(),
+            "worker": self.telemetry.told() | {"transport": self._source.transport},
         }
 
 

@@ -14,6 +14,7 @@ from serve.cli.printable import printable
 _QUIET = {
     "kafka": logging.WARNING,  # every connection
     "kafka.net.selector": logging.ERROR,  # every task that took a tenth of a second
+    "librdkafka": logging.CRITICAL,  # every reconnection, as an error
     "uvicorn.access": logging.WARNING,  # every request
 }
 """Loggers that tell too much, and the level that they begin at unless debugging."""

@@ -86,7 +86,9 @@ def _behind(status: Mapping[str, Any]) -> str:
         return ""
     lag = status["lag"]
     behind = ", ".join(f"{place} {count:,}" for place, count in lag.items() if count)
-    return f"behind: {behind or 'nothing'} ({len(lag)} partitions)"
+    text = f"behind: {behind or 'nothing'} ({len(lag)} partitions"
+    transport = (status.get("worker") or {}).get("transport")
+    return f"{text}, read by {transport})" if transport else f"{text})"
 
 
 def _deliveries(status: Mapping[str, Any]) -> Iterator[str]:

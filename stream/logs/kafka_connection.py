@@ -33,11 +33,15 @@ class KafkaAddress:
         What every client of kafka-python is given. Secrets are in it, so it is never shown.
     patience_seconds
         How long a cluster that does not answer is borne by who already works with it.
+    options, credentials
+        What the settings were made of, for clients that are set up in another way.
     """
 
     servers: tuple[tuple[str, int], ...]
     settings: Mapping[str, Any] = field(repr=False)
     patience_seconds: float = _PATIENCE_SECONDS
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    credentials: Credentials = field(default_factory=Credentials, repr=False)
 
     @property
     def url(self) -> str:
@@ -68,14 +72,15 @@ class KafkaAddress:
                 "RIVERRUN_KAFKA_PASSWORD instead"
             )
         servers = tuple(_server(url, text) for text in listed.split(","))
-        security = security_settings({**dict(parse_qsl(query)), **options}, credentials)
+        chosen = {**dict(parse_qsl(query)), **options}
+        security = security_settings(chosen, credentials)
         settings = {
             "bootstrap_servers": [f"{host}:{port}" for host, port in servers],
             "bootstrap_timeout_ms": int(_BOOTSTRAP_SECONDS * 1000),
             "reconnect_backoff_max_ms": 2_000,
             **security,
         }
-        return cls(servers, settings, patience_seconds)
+        return cls(servers, settings, patience_seconds, chosen, credentials)
 
     def reach(self) -> None:
         """Raise LogUnreachableError where none of the servers answers within some seconds."""

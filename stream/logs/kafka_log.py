@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from stream.errors import TopicNotFoundError
-from stream.log import MAX_RECORD_BYTES
+from stream.log import MAX_RECORD_BYTES, Sink
 from stream.logs.kafka_connection import KafkaAddress, quiet_client
+from stream.logs.kafka_reader import PythonReader, Reader
 from stream.logs.kafka_security import Credentials
-from stream.logs.kafka_sink import KafkaSink
+from stream.logs.kafka_sink import KafkaSink, KnownTopics
 from stream.logs.kafka_source import KafkaSource, committed_offsets
 from stream.logs.log_rules import refuse_bad_topic
 from stream.records import Offsets, TopicPartition
@@ -23,11 +24,18 @@ _BATCH_OVERHEAD_BYTES = 64 * 1024
 """What Kafka writes around a record, header by header, and counts as part of its size."""
 
 
-_Opened = TypeVar("_Opened", KafkaSource, KafkaSink)
+class _Open(Protocol):
+    @property
+    def is_closed(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+_Opened = TypeVar("_Opened", bound=_Open)
 
 
 class KafkaLog:
-    """An event log on a Kafka cluster.
+    """An event log on a Kafka cluster, read and written by kafka-python.
 
     Parameters
     ----------
@@ -48,6 +56,8 @@ class KafkaLog:
         When no broker answers within some ten seconds.
     """
 
+    transport = PythonReader.transport
+
     def __init__(
         self,
         url: str,
@@ -60,7 +70,7 @@ class KafkaLog:
             url, options or {}, credentials or Credentials(), patience_seconds
         )
         self.url = self._address.url
-        self._opened: list[KafkaSource | KafkaSink] = []
+        self._opened: list[_Open] = []
         quiet_client()
         self._address.reach()
         with self._address.translated("connecting"):
@@ -124,11 +134,13 @@ class KafkaLog:
         partitions = tuple(
             TopicPartition(topic, number) for topic in topics for number in range(known[topic])
         )
-        return self._keep(KafkaSource(self._address, self._admin, partitions, group))
+        with self._address.translated("opening a consumer"):
+            reader = self._reader(group)
+        return self._keep(KafkaSource(self._address, self._admin, reader, partitions, group))
 
-    def sink(self) -> KafkaSink:
+    def sink(self) -> Sink:
         """Open a writer."""
-        return self._keep(KafkaSink(self._address, self.topics))
+        return self._keep(KafkaSink(self._address, KnownTopics(self._address.url, self.topics)))
 
     def committed(self, group: str) -> Offsets:
         """Return the offsets that a group's source committed."""
@@ -142,6 +154,9 @@ class KafkaLog:
             for opened in self._opened:
                 closing.callback(opened.close)
             self._opened.clear()
+
+    def _reader(self, _group: str | None) -> Reader:
+        return PythonReader(self._address)
 
     def _keep(self, opened: _Opened) -> _Opened:
         self._opened = [one for one in self._opened if not one.is_closed]

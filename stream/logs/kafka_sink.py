@@ -27,13 +27,49 @@ from stream.logs.kafka_silence import tell_answer, tell_silence
 from stream.logs.log_rules import refuse_too_large
 from stream.records import NewRecord, TopicPartition
 
-_BUFFER_BYTES = 32 * 1024 * 1024
-_RECORD_OVERHEAD = 100
-_LARGEST_REQUEST = 16 * 1024 * 1024
-_DELIVERY_SECONDS = 60.0
-_CLOSE_SECONDS = 5.0
-_TELL_SECONDS = 5.0
+BUFFER_BYTES = 32 * 1024 * 1024
+RECORD_OVERHEAD = 100
+LARGEST_REQUEST = 16 * 1024 * 1024
+BATCH_BYTES = 256 * 1024
+LINGER_MILLISECONDS = 5
+DELIVERY_SECONDS = 60.0
+CLOSE_SECONDS = 5.0
+TELL_SECONDS = 5.0
 """After so long without an acknowledgement it is said that the cluster is silent."""
+
+
+class KnownTopics:
+    """The topics that exist. Nothing is sent to others: a broker might create them.
+
+    Parameters
+    ----------
+    url
+        Of the cluster, for messages.
+    list_topics
+        Asks for the number of partitions of every topic.
+    """
+
+    def __init__(self, url: str, list_topics: Callable[[], Mapping[str, int]]) -> None:
+        self._url = url
+        self._list = list_topics
+        self._known: dict[str, int] = {}
+
+    def refuse_unknown(self, records: Sequence[NewRecord]) -> None:
+        """Ask again where a record goes to what was not there, and raise if it still is not.
+
+        Raises
+        ------
+        TopicNotFoundError, PartitionNotFoundError
+        """
+        wanted = {(record.topic, record.partition) for record in records}
+        if all(0 <= (partition or 0) < self._known.get(topic, 0) for topic, partition in wanted):
+            return
+        self._known = dict(self._list())
+        for topic, partition in wanted:
+            if topic not in self._known:
+                raise TopicNotFoundError(topic, self._url, sorted(self._known))
+            if not 0 <= (partition or 0) < self._known[topic]:
+                raise PartitionNotFoundError(topic, partition or 0, self._known[topic])
 
 
 class _Nothing:
@@ -73,14 +109,14 @@ class _Waits:
         address = self._address
         self._wait(sent.future, deadline)
         if not sent.future.is_done:
-            raise NotAcknowledgedError(_not_acknowledged(address, sent))
+            raise NotAcknowledgedError(not_acknowledged(address, sent.topic))
         try:
             metadata = sent.future.get(timeout=0.0)
         except kafka_errors.MessageSizeTooLargeError as error:
             # Batches that travel together fail together, so this may not be the large one.
             raise RecordTooLargeError(sent.topic, None, None) from error
         except kafka_errors.KafkaTimeoutError as error:
-            raise LogUnreachableError(_not_acknowledged(address, sent)) from error
+            raise LogUnreachableError(not_acknowledged(address, sent.topic)) from error
         except kafka_errors.KafkaError as error:
             raise address.translate(error, f"appending to topic {sent.topic}") from error
         return TopicPartition(metadata.topic, metadata.partition), metadata.offset
@@ -88,12 +124,12 @@ class _Waits:
     def _wait(self, future: Any, deadline: float) -> None:
         if not future.is_done:
             self._since = self._since or time.monotonic()
-            tell_at = self._since + _TELL_SECONDS
+            tell_at = self._since + TELL_SECONDS
             if not self._told and tell_at < deadline:
                 _wait_until(future, tell_at)
                 if not future.is_done:
                     self._told = True
-                    tell_silence(self._address, _TELL_SECONDS, "records are not acknowledged")
+                    tell_silence(self._address, TELL_SECONDS, "records are not acknowledged")
             _wait_until(future, deadline)
         if future.is_done:
             self._since = None
@@ -102,9 +138,10 @@ class _Waits:
                 tell_answer(self._address)
 
 
-def _not_acknowledged(address: KafkaAddress, sent: _Sent) -> str:
+def not_acknowledged(address: KafkaAddress, topic: str) -> str:
+    """Return what is said of a record that no broker has acknowledged in time."""
     return (
-        f"{address.url}: a record for topic {sent.topic!r} was not acknowledged in time: check "
+        f"{address.url}: a record for topic {topic!r} was not acknowledged in time: check "
         "that the broker runs and has enough replicas in sync"
     )
 
@@ -147,20 +184,19 @@ class KafkaSink:
     ----------
     address
         How to reach the cluster.
-    topics
-        Returns the topics that exist. Nothing is sent to others: a broker might create them.
+    known
+        Refuses topics that do not exist.
     """
 
-    def __init__(self, address: KafkaAddress, topics: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(self, address: KafkaAddress, known: KnownTopics) -> None:
         self._address = address
-        self._list_topics = topics
-        self._known: dict[str, int] = {}
+        self._known = known
         self._waits = _Waits(address)
         self._lock = Lock()
         self._on_the_way: deque[_Sent] = deque()
         self._bytes = 0
         self._failure: tuple[_Sent, LogError] | None = None
-        self._delivery_seconds = max(_DELIVERY_SECONDS, address.patience_seconds)
+        self._delivery_seconds = max(DELIVERY_SECONDS, address.patience_seconds)
         self.is_closed = False
         with address.translated("opening a producer"):
             self._producer = KafkaProducer(
@@ -168,9 +204,9 @@ class KafkaSink:
                 acks="all",
                 enable_idempotence=True,
                 compression_type="lz4",
-                linger_ms=5,
-                batch_size=256 * 1024,
-                max_request_size=_LARGEST_REQUEST,
+                linger_ms=LINGER_MILLISECONDS,
+                batch_size=BATCH_BYTES,
+                max_request_size=LARGEST_REQUEST,
                 delivery_timeout_ms=self._delivery_seconds * 1000,
                 request_timeout_ms=15_000,
                 max_block_ms=10_000,
@@ -188,7 +224,7 @@ class KafkaSink:
         LogUnreachableError, RecordTooLargeError, TopicNotFoundError, PartitionNotFoundError
         """
         refuse_too_large(records)
-        self._refuse_unknown(records)
+        self._known.refuse_unknown(records)
         sent = []
         with self._lock, self._address.translated("appending"):
             for record in records:
@@ -197,7 +233,7 @@ class KafkaSink:
                 self._bytes += item.size
                 sent.append(item)
                 self._settle_finished()
-                while self._bytes > _BUFFER_BYTES:
+                while self._bytes > BUFFER_BYTES:
                     self._settle_first(time.monotonic() + self._delivery_seconds)
         return KafkaReceipt(self._waits, sent)
 
@@ -220,29 +256,18 @@ class KafkaSink:
             return
         self.is_closed = True
         try:
-            self.flush(_CLOSE_SECONDS)
+            self.flush(CLOSE_SECONDS)
         finally:
             # What could not be flushed has been raised; it cannot be flushed now.
             with suppress(kafka_errors.KafkaTimeoutError):
                 self._producer.close(timeout=1)
-
-    def _refuse_unknown(self, records: Sequence[NewRecord]) -> None:
-        wanted = {(record.topic, record.partition) for record in records}
-        if all(0 <= (partition or 0) < self._known.get(topic, 0) for topic, partition in wanted):
-            return
-        self._known = dict(self._list_topics())
-        for topic, partition in wanted:
-            if topic not in self._known:
-                raise TopicNotFoundError(topic, self._address.url, sorted(self._known))
-            if not 0 <= (partition or 0) < self._known[topic]:
-                raise PartitionNotFoundError(topic, partition or 0, self._known[topic])
 
     def _send(self, record: NewRecord) -> _Sent:
         value = _NOTHING if record.value is None else record.value
         future = self._producer.send(
             record.topic, value, record.key, list(record.headers), record.partition
         )
-        return _Sent(record.topic, record.size + _RECORD_OVERHEAD, future)
+        return _Sent(record.topic, record.size + RECORD_OVERHEAD, future)
 
     def _settle_finished(self) -> None:
         while self._on_the_way and self._on_the_way[0].future.is_done:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import structlog
-from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata
+from kafka import KafkaAdminClient, OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
 
-from stream.errors import LogError, OffsetTruncatedError
+from stream.errors import LogError
 from stream.log import Bounds
-from stream.logs.kafka_batches import give_back_paused, make_unpacking_safe
 from stream.logs.kafka_connection import KafkaAddress
 from stream.logs.kafka_offsets import commit_offsets, end_offsets, partition_bounds
+from stream.logs.kafka_reader import Reader
 from stream.logs.kafka_silence import Silence
-from stream.logs.kafka_topics_watch import METADATA_SECONDS, TopicsWatch
+from stream.logs.kafka_topics_watch import TopicsWatch
 from stream.logs.log_rules import refuse_outside, starting_offsets
 from stream.logs.merge import Merge
-from stream.records import Headers, Offsets, Record, TopicPartition
+from stream.records import Offsets, Record, TopicPartition
 
 _log = structlog.get_logger("riverrun.log")
 
@@ -41,6 +40,8 @@ class KafkaSource:
     ----------
     address, admin
         How to reach the cluster, and a client that asks it for offsets.
+    reader
+        Brings the records, and is closed with this.
     partitions
         In order of topic as asked for, and number.
     group
@@ -55,6 +56,7 @@ class KafkaSource:
         self,
         address: KafkaAddress,
         admin: KafkaAdminClient,
+        reader: Reader,
         partitions: tuple[TopicPartition, ...],
         group: str | None,
     ) -> None:
@@ -65,25 +67,18 @@ class KafkaSource:
         self._merge = Merge(partitions)
         self._known_ends: Offsets = dict.fromkeys(partitions, 0)
         self._weights = dict.fromkeys(partitions, 0)
+        self._full: set[TopicPartition] = set()
         self._silence = Silence(address, lambda: end_offsets(admin, self._partitions))
         self.is_closed = False
-        with address.translated("opening a consumer"):
-            self._consumer = KafkaConsumer(
-                **address.settings,
-                auto_offset_reset="none",
-                enable_auto_commit=False,
-                allow_auto_create_topics=False,
-                isolation_level="read_committed",
-                fetch_max_wait_ms=100,
-                max_partition_fetch_bytes=1_048_576,
-                metadata_max_age_ms=int(METADATA_SECONDS * 1000),
-                metrics_enabled=False,
-            )
-        make_unpacking_safe(self._consumer)
+        self._reader = reader
         topics = tuple(dict.fromkeys(partition.topic for partition in partitions))
-        self._watch = TopicsWatch(self._consumer, topics)
-        self._consumer.assign([KafkaPartition(*partition) for partition in partitions])
+        self._watch = TopicsWatch(reader.known, topics)
         self.seek({})
+
+    @property
+    def transport(self) -> str:
+        """The client that reads, and its version."""
+        return self._reader.transport
 
     @property
     def partitions(self) -> tuple[TopicPartition, ...]:
@@ -98,9 +93,9 @@ class KafkaSource:
     def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Continue at these offsets, and at the earliest where none is given."""
         bounds = self.bounds()
-        for partition, offset in starting_offsets(bounds, offsets).items():
-            self._consumer.seek(KafkaPartition(*partition), offset)
+        self._reader.go_to(starting_offsets(bounds, offsets))
         self._merge.clear()
+        self._full.clear()
         self._weights = dict.fromkeys(self._partitions, 0)
         self._known_ends = {partition: held.end for partition, held in bounds.items()}
 
@@ -145,16 +140,11 @@ class KafkaSource:
     def close(self) -> None:
         """Close the connections."""
         self.is_closed = True
-        self._consumer.close(autocommit=False, timeout_ms=2_000)
-
-    def _position(self, partition: TopicPartition) -> int:
-        """Return the next offset to fetch: transactions' markers are behind it, unlike ours."""
-        position = self._consumer.position(KafkaPartition(*partition), timeout_ms=1)
-        return -1 if position is None else int(position)
+        self._reader.close()
 
     def _following(self, partition: TopicPartition) -> int:
         head = self._merge.head(partition)
-        return self._position(partition) if head is None else head.offset
+        return self._reader.position(partition) if head is None else head.offset
 
     def _ended(self) -> set[TopicPartition]:
         """Return which of the empty partitions hold nothing more, as far as others wait for it.
@@ -165,7 +155,7 @@ class KafkaSource:
         empty = [tp for tp in self._partitions if not self._merge.buffered(tp)]
         if not empty or len(empty) == len(self._partitions):
             return set()
-        positions = {tp: self._position(tp) for tp in empty}
+        positions = {tp: self._reader.position(tp) for tp in empty}
         if all(positions[tp] >= self._known_ends[tp] for tp in empty):
             try:
                 self._known_ends |= end_offsets(self._admin, empty)
@@ -177,20 +167,12 @@ class KafkaSource:
     def _fetch(self, timeout_seconds: float) -> None:
         self._set_pauses()
         try:
-            fetched = self._consumer.poll(int(timeout_seconds * 1000), max_records=_FETCH_RECORDS)
+            fetched = self._reader.fetch(timeout_seconds, _FETCH_RECORDS)
         except kafka_errors.OffsetOutOfRangeError as error:
             self._refuse_positions(error)
             return
-        except kafka_errors.LogTruncationError as error:
-            for (topic, number), found in error.divergent_offsets.items():
-                partition = TopicPartition(topic, number)
-                position = self._position(partition)
-                raise OffsetTruncatedError(str(partition), position, found.offset) from error
-            raise
-        except kafka_errors.KafkaError as error:
-            raise self._address.translate(error, "reading") from error
-        for (topic, number), items in fetched.items():
-            self._take_in(TopicPartition(topic, number), items)
+        for partition, records in fetched.items():
+            self._take_in(partition, records)
 
     def _take_added_partitions(self) -> None:
         wanted = self._watch.grown(self._partitions)
@@ -199,18 +181,16 @@ class KafkaSource:
             return
         with self._address.translated("asking for offsets"):
             bounds = partition_bounds(self._admin, added)
-        self._consumer.assign([KafkaPartition(*partition) for partition in wanted])
+        self._reader.add({partition: held.earliest for partition, held in bounds.items()})
         for partition, held in bounds.items():
-            self._consumer.seek(KafkaPartition(*partition), held.earliest)
             self._known_ends[partition] = held.end
             self._weights[partition] = 0
             _log.warning("partition_added", partition=str(partition), first=held.earliest)
         self._merge.widen(wanted)
         self._partitions = wanted
 
-    def _take_in(self, partition: TopicPartition, items: list[Any]) -> None:
+    def _take_in(self, partition: TopicPartition, records: list[Record]) -> None:
         self._watch.refuse_another(partition.topic)
-        records = [_record(item) for item in items]
         self._merge.feed(partition, records)
         self._weights[partition] += sum(map(_weight, records))
         self._silence.heard()
@@ -223,22 +203,23 @@ class KafkaSource:
     def _set_pauses(self) -> None:
         if len(self._partitions) == 1:
             return
-        share = len(self._partitions)
-        for partition in self._partitions:
-            full = (
-                self._merge.buffered(partition) > _BUFFER_RECORDS / share
-                or self._weights[partition] > _BUFFER_BYTES / share
-            )
-            change: Callable[[Any], None] = self._consumer.pause if full else self._consumer.resume
-            change(KafkaPartition(*partition))
-        give_back_paused(self._consumer)
+        # Once full it waits until half is gone: to go on costs librdkafka what it had ready.
+        self._full = {partition for partition in self._partitions if self._is_full(partition)}
+        self._reader.pause(self._full)
+
+    def _is_full(self, partition: TopicPartition) -> bool:
+        share = len(self._partitions) * (2 if partition in self._full else 1)
+        return (
+            self._merge.buffered(partition) > _BUFFER_RECORDS / share
+            or self._weights[partition] > _BUFFER_BYTES / share
+        )
 
     def _refuse_positions(self, cause: BaseException) -> None:
         """Say which position is outside; when none is any more, the next poll goes on."""
         bounds = self.bounds()
         try:
             for partition, held in bounds.items():
-                refuse_outside(partition, self._position(partition), held)
+                refuse_outside(partition, self._reader.position(partition), held)
         except LogError as error:
             raise error from cause
 
@@ -247,16 +228,6 @@ def committed_offsets(admin: KafkaAdminClient, group: str) -> Offsets:
     """Return the offsets that stand under the name of a group."""
     found: dict[KafkaPartition, OffsetAndMetadata] = admin.list_group_offsets({group: None})[group]
     return {TopicPartition(*tp): held.offset for tp, held in found.items()}
-
-
-def _record(item: Any) -> Record:
-    headers: Headers = ()
-    if item.headers:
-        # Kafka knows headers without a value; here they have an empty one.
-        headers = tuple((name, value or b"") for name, value in item.headers)
-    return Record(
-        item.topic, item.partition, item.offset, item.timestamp, item.key, item.value, headers
-    )
 
 
 def _weight(record: Record) -> int:

@@ -61,12 +61,16 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python has n
 
     def token(self) -> str:
         """Return a token that is good for a while."""
+        return self.token_and_life()[0]
+
+    def token_and_life(self) -> tuple[str, float]:
+        """Return a token and for how many seconds, so that 4/5 of them on there is a new one."""
         with self._lock:
             if self._token is None or self._clock() >= self._until:
                 self._token, life = self._fetch()
                 bounded = min(max(life, _SHORTEST_LIFE), _LONGEST_LIFE)
                 self._until = self._clock() + _SHARE_OF_LIFE * bounded
-            return self._token
+            return self._token, (self._until - self._clock()) / _SHARE_OF_LIFE
 
     def __repr__(self) -> str:
         return "Tokens(hidden)"

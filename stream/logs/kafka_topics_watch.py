@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 from stream.errors import TopicReplacedError
+from stream.logs.kafka_reader import Known
 from stream.records import TopicPartition
-
-METADATA_SECONDS = 2.0
-"""How old a consumer lets its knowledge of topics become."""
 
 _LOOK_SECONDS = 0.5
 
 
 class TopicsWatch:
-    """Looks, now and then, at what a KafkaConsumer knows of the topics that it reads.
+    """Looks, now and then, at what a reader knows of the topics that it reads.
 
     Parameters
     ----------
-    consumer
-        Asks the cluster for it every METADATA_SECONDS; looking costs no exchange.
+    known
+        Returns that, of a topic, without an exchange: readers ask in the background.
     topics
         In the order that breaks ties.
     """
 
-    def __init__(self, consumer: Any, topics: tuple[str, ...]) -> None:
-        self._cluster = consumer._cluster  # noqa: SLF001
+    def __init__(self, known: Callable[[str], Known], topics: tuple[str, ...]) -> None:
+        self._known = known
         self._topics = topics
-        self._ids: dict[str, UUID] = {}
+        self._ids: dict[str, Any] = {}
         self._looked = float("-inf")
 
     def grown(self, partitions: tuple[TopicPartition, ...]) -> tuple[TopicPartition, ...]:
@@ -47,7 +45,7 @@ class TopicsWatch:
         known = dict.fromkeys(partitions)
         for topic in self._topics:
             self.refuse_another(topic)
-            numbers = self._cluster.partitions_for_topic(topic) or ()
+            numbers = self._known(topic)[1]
             known |= dict.fromkeys(TopicPartition(topic, number) for number in numbers)
         if len(known) == len(partitions):
             return partitions
@@ -56,6 +54,6 @@ class TopicsWatch:
 
     def refuse_another(self, topic: str) -> None:
         """Raise TopicReplacedError where a topic is not the one that was read so far."""
-        found = self._cluster.topic_id(topic)
-        if found and self._ids.setdefault(topic, found) != found:
+        found = self._known(topic)[0]
+        if found is not None and self._ids.setdefault(topic, found) != found:
             raise TopicReplacedError(topic)

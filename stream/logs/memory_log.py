@@ -100,6 +100,7 @@ class MemoryLog:
     """
 
     url = "memory://"
+    transport = "memory"
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self._shared = _Shared(clock)
@@ -173,6 +174,8 @@ class MemorySink:
 
 class MemorySource:
     """Reads a ``MemoryLog``."""
+
+    transport = MemoryLog.transport
 
     def __init__(self, shared: _Shared, topics: Sequence[str], group: str | None) -> None:
         self._shared = shared

@@ -8,6 +8,8 @@ from stream.errors import InputError
 from stream.log import Log
 from stream.redact import without_secrets
 
+KAFKA_SCHEMES = ("kafka", "kafka+librdkafka", "kafka+python")
+
 
 def open_log(url: str, **options: Any) -> Log:
     """Open the event log that a URL names, and reach it.
@@ -15,7 +17,8 @@ def open_log(url: str, **options: Any) -> Log:
     Parameters
     ----------
     url
-        ``sqlite:///relative/path``, ``sqlite:////absolute/path`` or ``kafka://host:port,...``.
+        ``sqlite:///relative/path``, ``sqlite:////absolute/path`` or ``kafka://host:port,...``;
+        ``kafka+librdkafka://`` and ``kafka+python://`` name the client too.
     options
         Passed to the log: see ``SqliteLog`` and ``KafkaLog``.
 
@@ -44,10 +47,10 @@ def open_log(url: str, **options: Any) -> Log:
                 "before an absolute path"
             )
         return SqliteLog(rest[1:], **options)
-    if scheme == "kafka" and separator:
-        from stream.logs.kafka_log import KafkaLog
+    if scheme in KAFKA_SCHEMES and separator:
+        from stream.logs.kafka_transport import open_kafka
 
-        return KafkaLog(url, **options)
+        return open_kafka(url, **options)
     found = f"scheme {scheme!r}" if separator else "no scheme"
     raise InputError(
         f"event log {without_secrets(url)!r}: found {found}; use 'sqlite:///file.db' or 'kafka://host:9092'"

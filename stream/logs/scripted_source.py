@@ -57,6 +57,11 @@ class ScriptedSource:
         self._steps = deque(script)
 
     @property
+    def transport(self) -> str:
+        """What carries the records of the source that it wraps."""
+        return self._source.transport
+
+    @property
     def partitions(self) -> tuple[TopicPartition, ...]:
         """Every partition of the topics, in order of topic and number."""
         return self._source.partitions

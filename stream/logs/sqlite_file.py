@@ -10,6 +10,8 @@ from pathlib import Path
 from stream.errors import LogUnreachableError
 from stream.sqlite_wal import use_wal
 
+TRANSPORT = f"SQLite {sqlite3.sqlite_version}"
+
 # A position orders all appends of the file and, like an offset, is never used twice: both are
 # counted in tables, because a rowid would come back after retention has emptied a topic.
 _SCHEMA = """

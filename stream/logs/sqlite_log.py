@@ -14,7 +14,7 @@ import msgspec
 
 from stream.errors import TopicNotFoundError
 from stream.logs.log_rules import partition_of, refuse_bad_topic, refuse_too_large
-from stream.logs.sqlite_file import open_file, transaction, translated
+from stream.logs.sqlite_file import TRANSPORT, open_file, transaction, translated
 from stream.logs.sqlite_retention import Retention, expire_topic
 from stream.logs.sqlite_source import SqliteSource
 from stream.records import NewRecord, Offsets, TopicPartition
@@ -78,6 +78,8 @@ class SqliteLog:
     >>> [(record.offset, record.value) for record in records]
     [(0, b'hello')]
     """
+
+    transport = TRANSPORT
 
     def __init__(
         self,

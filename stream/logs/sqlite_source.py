@@ -11,7 +11,7 @@ import msgspec
 
 from stream.log import Bounds
 from stream.logs.log_rules import refuse_outside, starting_offsets
-from stream.logs.sqlite_file import transaction, translated
+from stream.logs.sqlite_file import TRANSPORT, transaction, translated
 from stream.records import Headers, Offsets, Record, TopicPartition
 
 _SCAN_POSITIONS = 50_000
@@ -32,6 +32,8 @@ class SqliteSource:
     It remembers a position in that order and the next offset of each partition, so it may be
     opened at any offsets: what lies behind them is passed over, nothing is read twice.
     """
+
+    transport = TRANSPORT
 
     def __init__(
         self, db: sqlite3.Connection, path: Path, topics: Sequence[str], group: str | None

@@ -1,4 +1,4 @@
-"""The three event logs, behind one face for the tests."""
+"""The three event logs, Kafka by both its clients, behind one face for the tests."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def _expire_in_sqlite(log: SqliteLog, partition: TopicPartition, before: int) ->
     log.expire(partition.topic, keep_records=end - before)
 
 
-@pytest.fixture(params=["memory", "sqlite", "kafka"])
+@pytest.fixture(params=["memory", "sqlite", "kafka-python", "librdkafka"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
-    """Return one of the three logs; whatever a test opens is closed after it."""
+    """Return one of the logs; whatever a test opens is closed after it."""
     if request.param == "memory":
         yield _memory()
         return
@@ -78,7 +78,9 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
         )
     else:
         broker = request.getfixturevalue("kafka_broker")
-        yield Backend("kafka", opener(broker.url), _expire_in_kafka(broker.url), 0.5)
+        scheme = "kafka+python" if request.param == "kafka-python" else "kafka+librdkafka"
+        url = broker.url.replace("kafka", scheme, 1)
+        yield Backend(request.param, opener(url), _expire_in_kafka(broker.url), 0.5)
     for log in opened:
         log.close()
 

@@ -10,13 +10,25 @@ from typing import Any
 import pytest
 
 from stream.logs.kafka_log import KafkaLog
+from stream.logs.librdkafka_log import LibrdkafkaLog
 from tests.kafka.broker import LocalKafka
 
 
+@pytest.fixture(params=[KafkaLog, LibrdkafkaLog], ids=["kafka-python", "librdkafka"])
+def kind(request: pytest.FixtureRequest) -> type[KafkaLog]:
+    """Return the log of one client, then that of the other."""
+    chosen: type[KafkaLog] = request.param
+    return chosen
+
+
+only_python = pytest.mark.parametrize("kind", [KafkaLog], ids=["kafka-python"], indirect=False)
+"""For what librdkafka does not do, or not so."""
+
+
 @pytest.fixture
-def kafka(kafka_broker: LocalKafka) -> Iterator[KafkaLog]:
+def kafka(kind: type[KafkaLog], kafka_broker: LocalKafka) -> Iterator[KafkaLog]:
     """Return a log on the shared broker."""
-    log = KafkaLog(kafka_broker.url)
+    log = kind(kafka_broker.url)
     yield log
     log.close()
 

@@ -12,6 +12,7 @@ from stream.errors import UndecodableBatchError
 from stream.logs.kafka_log import KafkaLog
 from stream.records import NewRecord, TopicPartition
 from tests.kafka.broker import LocalKafka
+from tests.kafka.conftest import only_python
 
 CODECS = ["gzip", "snappy", "lz4", "zstd", None]
 Produce = Callable[..., None]
@@ -32,6 +33,7 @@ def test_every_codec_is_readable(
     assert found == values
 
 
+@only_python
 @pytest.mark.parametrize("codec", ["snappy", "lz4", "zstd"])
 def test_a_missing_codec_is_named_and_nothing_is_skipped(
     kafka: KafkaLog, topic: str, produce: Produce, codec: str, monkeypatch: pytest.MonkeyPatch
@@ -57,6 +59,7 @@ def test_a_missing_codec_is_named_and_nothing_is_skipped(
     assert len(again.poll(10, 5)) + len(again.poll(10, 1)) == 4
 
 
+@only_python
 def test_a_bad_partition_does_not_hide_behind_a_pause(
     kafka: KafkaLog, topic: str, produce: Produce, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +82,7 @@ def test_a_bad_partition_does_not_hide_behind_a_pause(
     assert set(found) <= {b"1", b"2", b"3"}
 
 
+@only_python
 def test_a_gzip_bomb_is_refused(kafka: KafkaLog, topic: str, produce: Produce) -> None:
     produce(
         topic,
@@ -92,8 +96,8 @@ def test_a_gzip_bomb_is_refused(kafka: KafkaLog, topic: str, produce: Produce) -
         source.poll(10, 10)
 
 
-def test_a_damaged_batch_is_found(own_broker: LocalKafka) -> None:
-    log = KafkaLog(own_broker.url)
+def test_a_damaged_batch_is_found(own_broker: LocalKafka, kind: type[KafkaLog]) -> None:
+    log = kind(own_broker.url)
     log.create_topics({"damaged": 1})
     sink = log.sink()
     for value in (b"whole", b"broken" * 10, b"behind"):
@@ -102,12 +106,13 @@ def test_a_damaged_batch_is_found(own_broker: LocalKafka) -> None:
     own_broker.stop()
     _flip_a_byte(own_broker.data / "log" / "damaged-0" / f"{0:020}.log", b"broken")
     own_broker.start()
-    log = KafkaLog(own_broker.url)
+    log = kind(own_broker.url)
     source = log.source(["damaged"])
     assert [record.value for record in source.poll(10, 10)] == [b"whole"]
-    with pytest.raises(UndecodableBatchError, match="crc") as raised:
-        source.poll(10, 5)
-    assert raised.value.offset == 1
+    for _ in range(3):
+        with pytest.raises(UndecodableBatchError, match=r"(?i)crc") as raised:
+            source.poll(10, 30)
+        assert raised.value.offset == 1
     source.seek({TopicPartition("damaged", 0): 2})
     assert [record.value for record in source.poll(10, 5)] == [b"behind"]
     log.close()

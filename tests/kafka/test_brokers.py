@@ -53,10 +53,10 @@ def test_a_sink_creates_no_topic_by_mistake(kafka: KafkaLog) -> None:
 
 
 def test_a_hanging_broker_is_reported_in_bounded_time(
-    own_broker: LocalKafka, monkeypatch: pytest.MonkeyPatch
+    own_broker: LocalKafka, kind: type[KafkaLog], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stream.logs.kafka_silence._SILENCE_SECONDS", 0.5)
-    log = KafkaLog(own_broker.url, patience_seconds=3.0)
+    log = kind(own_broker.url, patience_seconds=3.0)
     log.create_topics({"t": 1})
     source = log.source(["t"])
 
@@ -81,8 +81,10 @@ def test_a_hanging_broker_is_reported_in_bounded_time(
     log.close()
 
 
-def test_reader_and_writer_outlive_a_killed_broker(own_broker: LocalKafka) -> None:
-    log = KafkaLog(own_broker.url)
+def test_reader_and_writer_outlive_a_killed_broker(
+    own_broker: LocalKafka, kind: type[KafkaLog]
+) -> None:
+    log = kind(own_broker.url)
     log.create_topics({"t": 1})
     sink, source = log.sink(), log.source(["t"])
     sink.append([NewRecord("t", None, b"%d" % n) for n in range(100)]).offsets()
@@ -105,8 +107,8 @@ def test_reader_and_writer_outlive_a_killed_broker(own_broker: LocalKafka) -> No
     log.close()
 
 
-def test_flush_says_that_the_broker_is_gone(own_broker: LocalKafka) -> None:
-    log = KafkaLog(own_broker.url)
+def test_flush_says_that_the_broker_is_gone(own_broker: LocalKafka, kind: type[KafkaLog]) -> None:
+    log = kind(own_broker.url)
     log.create_topics({"t": 1})
     sink = log.sink()
     sink.append([NewRecord("t", None, b"before")]).offsets()
@@ -122,8 +124,10 @@ def test_flush_says_that_the_broker_is_gone(own_broker: LocalKafka) -> None:
     log.close()
 
 
-def test_a_user_with_a_password_reads_and_writes(kafka_broker: LocalKafka) -> None:
-    log = KafkaLog(kafka_broker.sasl_url, credentials=Credentials(USER, PASSWORD))
+def test_a_user_with_a_password_reads_and_writes(
+    kafka_broker: LocalKafka, kind: type[KafkaLog]
+) -> None:
+    log = kind(kafka_broker.sasl_url, credentials=Credentials(USER, PASSWORD))
     topic = uuid.uuid4().hex
     log.create_topics({topic: 1})
     log.sink().append([NewRecord(topic, None, b"mine")]).offsets()

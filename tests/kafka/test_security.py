@@ -18,6 +18,7 @@ from stream.errors import InputError, LogUnreachableError
 from stream.logs.kafka_log import KafkaLog
 from stream.logs.kafka_security import Credentials
 from stream.logs.kafka_tokens import Tokens
+from stream.logs.librdkafka_log import LibrdkafkaLog
 from stream.records import NewRecord
 from tests.kafka.broker import PASSWORD, USER, LocalKafka
 from tests.kafka.certificates import KEY_PASSWORD
@@ -35,13 +36,14 @@ def doors(kafka_broker: LocalKafka) -> Doors:
 
 
 def goes_through(url: str, options: dict[str, str], credentials: Credentials) -> None:
-    """Write a record and read it again."""
-    log = KafkaLog(url, options=options, credentials=credentials)
-    topic = uuid.uuid4().hex
-    log.create_topics({topic: 1})
-    log.sink().append([NewRecord(topic, None, b"mine")]).offsets()
-    assert [record.value for record in log.source([topic]).poll(10, 30)] == [b"mine"]
-    log.close()
+    """Write a record and read it again, by both clients."""
+    for kind in (KafkaLog, LibrdkafkaLog):
+        log = kind(url, options=options, credentials=credentials)
+        topic = uuid.uuid4().hex
+        log.create_topics({topic: 1})
+        log.sink().append([NewRecord(topic, None, b"mine")]).offsets()
+        assert [record.value for record in log.source([topic]).poll(10, 30)] == [b"mine"]
+        log.close()
 
 
 def refusal(url: str, options: dict[str, str], credentials: Credentials | None = None) -> str:
@@ -259,8 +261,8 @@ def test_client_credentials_are_exchanged_for_one_token(doors: Doors, issuer: Is
         "ssl_cafile": doors.file("ca.pem"),
     }  # fmt: skip
     goes_through(doors.url("secure"), options, Credentials(client_secret=CLIENT_SECRET))
-    # Four clients connect, and share it.
-    assert [body for _, body in issuer.asked] == ["grant_type=client_credentials&scope=kafka"]
+    # The clients of each log share it.
+    assert [body for _, body in issuer.asked] == ["grant_type=client_credentials&scope=kafka"] * 2
     assert issuer.asked[0][0].startswith("Basic ")
 
 

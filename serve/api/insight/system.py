@@ -66,6 +66,7 @@ class Process(BaseModel):
     memory_bytes: int | None = Field(description="Resident; the worker's as of its checkpoint.")
     processor_seconds: float | None
     started_at: datetime | None
+    transport: str | None = Field(description="What carries the records of the event log.")
 
 
 class CheckpointCost(BaseModel):
@@ -168,7 +169,7 @@ def system_answer(stream: ServedStream, http: HttpMetrics) -> SystemAnswer:
         partitions_trouble=stream.lag.trouble,
         stages=[*_worker_stages(worker), *_api_stages(http)],
         queues=_queues(stream, status),
-        processes=[_api_process(), *_worker_process(worker)],
+        processes=[_api_process(stream), *_worker_process(worker)],
         checkpoint=_checkpoint(stream, newest, worker, now),
         versions=libraries(),
         settings=settings_of(stream.config),
@@ -266,7 +267,7 @@ def _queues(stream: ServedStream, status: Mapping[str, Any]) -> list[Queue]:
     ]
 
 
-def _api_process() -> Process:
+def _api_process(stream: ServedStream) -> Process:
     return Process(
         process="api",
         pid=os.getpid(),
@@ -274,6 +275,7 @@ def _api_process() -> Process:
         memory_bytes=resident_bytes(),
         processor_seconds=round(processor_seconds(), 2),
         started_at=moment(_STARTED),
+        transport=stream.log.transport,
     )
 
 
@@ -288,6 +290,7 @@ def _worker_process(worker: Mapping[str, Any]) -> list[Process]:
             memory_bytes=worker.get("memory_bytes"),
             processor_seconds=None,
             started_at=None,
+            transport=worker.get("transport"),
         )
     ]
 

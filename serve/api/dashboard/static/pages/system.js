@@ -137,6 +137,7 @@ const PROCESSES = [
   { key: "processor_seconds", label: "Processor", num: true, show: (row) => (row.processor_seconds === null ? "–" : span(row.processor_seconds)) },
   { key: "pid", label: "Number", num: true, show: (row) => plain(row.pid) },
   { key: "started_at", label: "Since", show: (row) => time(row.started_at) },
+  { key: "transport", label: "Event log by", show: (row) => row.transport ?? "–" },
 ];
 
 function checkpoint(source) {
