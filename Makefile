@@ -8,7 +8,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-PROCESSES ?= 2
+# Tests wait for others a third of their time: one process more than cores.
+PROCESSES ?= 3
 
 .PHONY: help install demo test test-fast test-faults check audit format kafka bench bench-full \
   bench-quick clean
