@@ -125,13 +125,13 @@ class Worker:
         self._silent_until = recovered.silent_until
         trace_of = self.tracing.headers_of
         self._publisher = Publisher(self._sink, self._config, self._silent_until, trace_of)
-        rebuilt = bool(recovered.silent_until)
-        seen = None if rebuilt else groups_of(self.line)
+        seen = None if recovered.silent_until else groups_of(self.line)
         self._recent = self._store.recent.begin(self._config.predictions.keep, seen, now)
         self._people = People(self._store, self._config, self._clock)
         self._supervisor: Supervisor | None = None
         if self._make_supervisor is not None and self.line.lifecycle is not None:
             self._supervisor = self._make_supervisor(self._claim.epoch)
+            self._supervisor.handle = self._watchdog.handle_training
             if recovered.restored:
                 self._supervisor.after_commit(self.line)
         self._cadence = Cadence(self._config.checkpoint, self._clock.monotonic())
