@@ -18,6 +18,7 @@ from stream.line import Line
 from stream.log import Bounds, Source
 from stream.records import Offsets, TopicPartition
 from stream.snapshot import restore
+from stream.storage.identity import why_unreadable
 from stream.storage.store import Claim, Identity, Store, StoredCheckpoint
 
 _log = structlog.get_logger("riverrun.recovery")
@@ -105,7 +106,7 @@ class Recovery:
         if rebuild:
             return self._rebuild(kept[0], "asked for with --rebuild")
         self._refuse_another_pipeline(kept[0])
-        if (reason := self._unreadable(kept[0])) is not None:
+        if (reason := why_unreadable(kept[0].identity, self._identity)) is not None:
             return self._rebuild(kept[0], reason)
         return self._newest_that_fits(kept)
 
@@ -187,15 +188,6 @@ class Recovery:
             "name, or start with --rebuild to learn everything anew from the log (a pipeline "
             "alone may change where retrain.change is on: it becomes a challenger)"
         )
-
-    def _unreadable(self, newest: StoredCheckpoint) -> str | None:
-        """Return why the checkpoint's pickles cannot be trusted to load, or None."""
-        theirs, ours = newest.identity, self._identity
-        if theirs.libraries.get("river") != ours.libraries["river"]:
-            return f"River {theirs.libraries.get('river')} became {ours.libraries['river']}"
-        if theirs.format != ours.format:
-            return f"the checkpoint format {theirs.format} became {ours.format}"
-        return None
 
     def _unloadable(self, stored: StoredCheckpoint, error: Exception) -> str:
         """Return why a whole checkpoint does not load: since something else reads it.
