@@ -131,6 +131,7 @@ class Worker:
         self._supervisor: Supervisor | None = None
         if self._make_supervisor is not None and self.line.lifecycle is not None:
             self._supervisor = self._make_supervisor(self._claim.epoch)
+            self._supervisor.handle = self._watchdog.handle_training
             if recovered.restored:
                 self._supervisor.after_commit(self.line)
         self._cadence = Cadence(self._config.checkpoint, self._clock.monotonic())
