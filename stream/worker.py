@@ -113,12 +113,12 @@ class Worker:
     def start(self, rebuild: bool = False) -> None:
         """Claim the shard and load its state; ``Recovery`` says what it raises."""
         now = self._clock.now()
-        owner = f"{socket.gethostname()}:{os.getpid()}"
-        self._claim = self._store.claim(owner, now)
+        self._claim = self._store.claim(f"{socket.gethostname()}:{os.getpid()}", now)
         self._number = self._claim.last_number
         of = (self._config, self._store, self._claim, self._source)
         recovery = Recovery(*of, identity=self._identity, make_line=self._make_line, now=now)
         recovered = recovery.start(rebuild)
+        self._topics = self._source.identities()
         self.line = recovered.line
         self._restored = recovered.restored
         self._reason = recovered.reason
@@ -311,6 +311,7 @@ class Worker:
         return status | {
             "checkpoint_seconds": self._cadence.took,
             "epoch": self._claim.epoch,
+            "topics": self._topics,
             "lag": self._lag.read(now, is_idle=self._idle),
             "worker": self.telemetry.told() | {"transport": self._source.transport},
         }
