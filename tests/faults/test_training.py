@@ -32,7 +32,7 @@ def failures(scene):
     [
         (
             "trains_for_ever",
-            {"stuck_after": "2s"},
+            {"stuck_after": "8s"},
             ("in _moody (bad_models.py, line ", "(worker.stuck_after)", "Mend the candidate"),
         ),
         (
@@ -42,7 +42,7 @@ def failures(scene):
         ),
         pytest.param(
             "trains_and_holds_on",
-            {"stuck_after": "2s"},
+            {"stuck_after": "8s"},
             ("it gave no sign of life for ", "(worker.stuck_after)"),
             marks=pytest.mark.slow_fault,
         ),
