@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -23,6 +21,7 @@ from stream.line import Line
 from stream.log import Log, Sink, Source
 from stream.offset_copies import OffsetCopies
 from stream.people import People
+from stream.process import owner
 from stream.publisher import Publisher
 from stream.recent import groups_of
 from stream.records import Record
@@ -113,7 +112,7 @@ class Worker:
     def start(self, rebuild: bool = False) -> None:
         """Claim the shard and load its state; ``Recovery`` says what it raises."""
         now = self._clock.now()
-        self._claim = self._store.claim(f"{socket.gethostname()}:{os.getpid()}", now)
+        self._claim = self._store.claim(owner(), now)
         self._number = self._claim.last_number
         of = (self._config, self._store, self._claim, self._source)
         recovery = Recovery(*of, identity=self._identity, make_line=self._make_line, now=now)
