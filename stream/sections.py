@@ -198,6 +198,12 @@ class WorkerSection(Section):
         ge=1 << 26,
         description='resident memory of the worker, and of a training, such as "2GiB"; no limit',
     )
+    health_port: int | None = Field(
+        None,
+        ge=0,
+        le=65_535,
+        description="answers /healthz and /readyz of the worker there, on api.host; default: not",
+    )
 
 
 class PredictionsSection(Section):

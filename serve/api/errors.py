@@ -6,28 +6,30 @@ from stream.errors import RiverrunError
 
 
 class CannotListenError(RiverrunError):
-    """Raised by ``run_api``: the address in ``[api]`` cannot be listened on."""
+    """Raised by ``listen``: an address of the configuration cannot be listened on."""
 
     exit_code = 3
 
-    def __init__(self, host: str, port: int, reason: str) -> None:
+    def __init__(
+        self, host: str, port: int, reason: str, keys: str = "api.host and api.port"
+    ) -> None:
         self.host = host
         self.port = port
         super().__init__(
-            f"cannot listen on {host}:{port}: {reason}; correct api.host and api.port in the "
-            "configuration"
+            f"cannot listen on {host}:{port}: {reason}; correct {keys} in the configuration"
         )
 
 
 class PortInUseError(CannotListenError):
     """Another program listens on the port already."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, keys: str = "api.host and api.port") -> None:
         super().__init__(
             host,
             port,
             f"another program uses the port (find it with 'ss -ltnp sport = :{port}'). Stop that "
             "one, or choose another port; 0 takes a free one",
+            keys,
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import resource
 import signal
@@ -20,10 +19,10 @@ from serve.api.app import DRAIN_SECONDS, create_app
 from serve.api.auth.open_access import open_access, refuse_open_network
 from serve.api.auth.tls import tls_context
 from serve.api.connection import connection_with
-from serve.api.errors import CannotListenError, PortInUseError
 from serve.api.served_stream import ServedStream
 from serve.api.workers.share import Share
 from serve.compose import Secrets, open_stream_log, open_stream_store, prepare_topics
+from serve.listening import listen
 from stream.clock import SystemClock
 from stream.config import Config
 from stream.errors import LogError
@@ -191,32 +190,6 @@ class ApiServer(uvicorn.Server):
         if self._should_stop is not None and self._should_stop():
             return True
         return await super().on_tick(counter)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; port 0 takes a free one.
-
-    Raises
-    ------
-    PortInUseError, CannotListenError
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as error:
-        raise CannotListenError(host, port, f"the address is not known ({error})") from None
-    # "localhost" may be both; IPv4 is what everybody types.
-    family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)  # now: two that only bind would not notice each other
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PortInUseError(host, port) from None
-        raise CannotListenError(host, port, error.strerror or str(error)) from None
-    return listener
 
 
 def allow_connections() -> None:

@@ -50,6 +50,7 @@ def worker(
     from serve.cli.signals import stop_with_parent as watch_parent
     from serve.cli.signals import stopping
     from serve.compose import read_secrets
+    from serve.worker_health.server import healthy
     from stream.load_config import load_config
 
     configure_logs(log_level, log_format, process="worker")
@@ -58,7 +59,8 @@ def worker(
             watch_parent()
         settings = load_config(config)
         secrets = read_secrets(os.environ)
-        status = _work(settings, secrets, config, asked, until_caught_up, rebuild)
+        with healthy(settings, secrets, asked) as asks:
+            status = _work(settings, secrets, config, asks, until_caught_up, rebuild)
     if as_json:
         print_json(status)
     elif until_caught_up:

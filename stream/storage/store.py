@@ -86,6 +86,11 @@ class Store:
         """Return the bytes that the database takes on its disk."""
         return size_bytes(self._engine)
 
+    def ping(self) -> None:
+        """Ask the database for nothing; raises ``StoreUnreachableError`` where it is away."""
+        with reading(self._engine) as connection:
+            connection.execute(select(1))
+
     def database_time(self) -> float | None:
         """Return the database server's clock, in seconds since the epoch; None without a server."""
         return database_time(self._engine)

@@ -14,8 +14,9 @@ import msgspec
 import pytest
 
 from serve.api.app import create_app
-from serve.api.run_api import ApiServer, listen
+from serve.api.run_api import ApiServer
 from serve.api.served_stream import ServedStream
+from serve.listening import listen
 from stream.build import line_factory
 from stream.clock import SystemClock
 from stream.config import Config

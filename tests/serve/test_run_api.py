@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from serve.api.errors import CannotListenError, PortInUseError
-from serve.api.run_api import listen, run_api
+from serve.api.run_api import run_api
 from serve.compose import Secrets
+from serve.listening import listen
 from stream.errors import RiverrunError
 
 PREDICT = "/v1/streams/flights/predict"

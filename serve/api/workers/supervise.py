@@ -15,10 +15,11 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from serve.api.auth.open_access import open_access, refuse_open_network
 from serve.api.auth.tls import tls_context
-from serve.api.run_api import listen, url_of
+from serve.api.run_api import url_of
 from serve.api.workers.share import metrics_folder, ready_file
 from serve.children import ChildDiedError, Children, Ended
 from serve.compose import Secrets, open_stream_log, open_stream_store, prepare_topics
+from serve.listening import listen
 from stream.config import Config
 
 _log = structlog.get_logger("riverrun.api")

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from serve.api.app import create_app
 from serve.api.auth.limits import Limit
 from serve.api.auth.tls import tls_context
-from serve.api.run_api import ApiServer, listen
+from serve.api.run_api import ApiServer
+from serve.listening import listen
 from stream.errors import ConfigError
 
 WHO = "/v1/session"

@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 from serve.api.app import create_app
-from serve.api.run_api import ApiServer, listen
+from serve.api.run_api import ApiServer
 from serve.client import (
     AsyncClient,
     Client,
@@ -22,6 +22,7 @@ from serve.client import (
     RefusedEventError,
     Retries,
 )
+from serve.listening import listen
 from tests.lines import SMALL_MONITOR
 from tests.serve.conftest import eventually
 

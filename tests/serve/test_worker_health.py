@@ -1,0 +1,166 @@
+"""What a worker answers probes: alive while its loop goes round, ready while its parts answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from serve.worker_health.pulse import Pulse
+from tests.conftest import real_thing
+from tests.kafka.broker import free_port
+from tests.postgres import LocalPostgres
+from tests.processes.forked import COMMAND, ROOT, ForkedRiverrun
+
+CONFIG = """
+[stream]
+name = "s"
+store = "{store}"
+[event]
+label = "y"
+[model]
+task = "binary"
+pipeline = "linear_model.LogisticRegression()"
+[worker]
+health_port = {port}
+"""
+DEADLINE = 120
+
+
+class Probed:
+    """A worker in a process of its own, and who asks it."""
+
+    def __init__(self, folder, store: str) -> None:
+        self.port = free_port()
+        (folder / "riverrun.toml").write_text(CONFIG.format(store=store, port=self.port))
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("RIVERRUN_")}
+        self.options = {"cwd": folder, "env": kept | {"PYTHONPATH": str(ROOT)}, "text": True}
+        self.process = ForkedRiverrun([*COMMAND, "worker"], stderr=subprocess.PIPE, **self.options)
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=30)
+
+    def wait(self, path: str, status: int) -> httpx.Response:
+        """Ask until the answer is as wanted."""
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.process.stderr.read()
+            try:
+                if (found := self.get(path)).status_code == status:
+                    return found
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"{path} did not come to {status}")
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=DEADLINE)
+        return self.process.returncode
+
+
+@pytest.fixture
+def probed(tmp_path):
+    """Return what starts one; it is ended when the test is."""
+    started = []
+
+    def start(store: str = "sqlite:///store.db") -> Probed:
+        started.append(Probed(tmp_path, store))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.communicate()
+
+
+@pytest.fixture
+def server():
+    """Return a PostgreSQL of our own: it is stopped under the worker."""
+    try:
+        made = LocalPostgres()
+    except (FileNotFoundError, KeyError) as missing:
+        real_thing(missing)
+        raise
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_a_worker_is_alive_and_ready_until_it_is_stopped(probed):
+    worker = probed()
+    assert worker.wait("/readyz", 200).json() == {
+        "status": "ready",
+        "parts": {"store": "ok", "log": "ok"},
+    }
+    assert worker.get("/healthz").json() == {"status": "alive"}
+    lost = worker.get("/metrics")
+    assert (lost.status_code, lost.json()["title"]) == (404, "Not Found")
+    assert worker.get("/healthz").headers["server"].strip() == "riverrun"
+    assert httpx.head(f"http://127.0.0.1:{worker.port}/healthz").text == ""
+    assert worker.end() == 0
+
+
+def test_who_only_connects_keeps_nobody_from_asking(probed):
+    worker = probed()
+    worker.wait("/healthz", 200)
+    silent = [socket.create_connection(("127.0.0.1", worker.port)) for _ in range(20)]
+    assert worker.get("/healthz").status_code == 200
+    for one in silent:
+        one.close()
+    assert worker.end() == 0
+
+
+def test_a_store_that_is_away_is_waited_for_and_told(probed, server):
+    worker = probed(server.url(f"t{uuid4().hex}"))
+    worker.wait("/readyz", 200)
+    server.down()
+    red = worker.wait("/readyz", 503).json()
+    assert red["type"] == "urn:riverrun:problem:not_ready"
+    assert red["parts"]["store"] != "ok"
+    assert red["parts"]["log"] == "ok"
+    assert red["detail"].startswith("store: ")
+    assert worker.get("/healthz").status_code == 200  # starting it anew would mend nothing
+    server.up()
+    worker.wait("/readyz", 200)
+    assert worker.end() == 0
+
+
+def test_a_port_that_is_taken_is_a_persons_mistake(probed):
+    first = probed()
+    first.wait("/healthz", 200)
+    again = ForkedRiverrun([*COMMAND, "worker"], stderr=subprocess.PIPE, **first.options)
+    _, err = again.communicate(timeout=DEADLINE)
+    assert again.returncode == 3
+    assert "worker.health_port" in err
+    assert "Traceback" not in err
+    assert first.end() == 0
+
+
+def test_the_pulse_is_missed_a_minute_after_the_watchdog_would_have_come():
+    now = [0.0]
+    pulse = Pulse(120_000, lambda: now[0])
+    assert pulse.trouble == "the worker has not begun its first turn"
+    asks = pulse.heard_in(lambda: False)
+    assert asks() is False
+    assert pulse.trouble is None
+    now[0] = 180.0
+    assert pulse.trouble is None
+    now[0] = 181.0
+    assert pulse.trouble == "the worker has been in one turn for 181 s"
+    asks()
+    assert pulse.trouble is None
+
+
+def test_where_an_event_may_take_for_ever_so_may_a_turn():
+    now = [0.0]
+    pulse = Pulse(0, lambda: now[0])
+    pulse.heard_in(lambda: True)()
+    now[0] = 1e6
+    assert pulse.trouble is None
