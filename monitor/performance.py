@@ -153,8 +153,11 @@ class Performance:
 
     @property
     def coverage(self) -> float | None:
-        """Share of the predictions that have a label yet; None without predictions."""
-        return self.labelled / self.predictions if self.predictions else None
+        """Share of the predictions that have a label yet, at most 1; None without predictions.
+
+        Labels are counted where they come: in a stretch there may be some of predictions before it.
+        """
+        return min(1.0, self.labelled / self.predictions) if self.predictions else None
 
     def delay_quantile(self, share: float) -> str | None:
         """Give the age class by which a share of the labels had come; None without labels."""

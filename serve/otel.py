@@ -5,13 +5,14 @@ Nothing of the SDK is imported unless it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from stream.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.id_generator import IdGenerator
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -39,13 +40,17 @@ def asked_for(environ: Mapping[str, str]) -> str | None:
     return next((name for name in _ENDPOINTS if environ.get(name)), None)
 
 
-def open_provider(environ: Mapping[str, str]) -> TracerProvider | None:
+def open_provider(
+    environ: Mapping[str, str], ids: Callable[[], IdGenerator] | None = None
+) -> TracerProvider | None:
     """Return a provider whose spans go out by OTLP over HTTP; None where nobody asked for it.
 
     Parameters
     ----------
     environ
         Decides whether; the SDK reads its own variables (sampler, batches, headers, resource).
+    ids
+        Makes what numbers traces and spans; None for random numbers.
 
     Raises
     ------
@@ -71,7 +76,9 @@ def open_provider(environ: Mapping[str, str]) -> TracerProvider | None:
         )
         resource = Resource.create({} if is_named else {"service.name": "riverrun"})
         # Whoever opened it closes it; nothing is left to an exit handler.
-        provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        provider = TracerProvider(
+            resource=resource, shutdown_on_exit=False, id_generator=None if ids is None else ids()
+        )
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     except ValueError as error:
         problem = Problem("OTEL_*", str(error), "correct it; the SDK's documentation lists them")

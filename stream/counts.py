@@ -6,6 +6,18 @@ import msgspec
 
 from stream.labels import Label
 
+LABEL_FATES = (
+    "matched",
+    "early",
+    "orphaned",
+    "late",
+    "duplicate",
+    "conflicting",
+    "expired",
+    "evicted",
+)
+"""What may become of a label, or of the wait for it: names in the status' ``labels``."""
+
 
 class Counts(msgspec.Struct):
     """Counters of one shard. They add up, and a test holds them to it.

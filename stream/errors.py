@@ -141,16 +141,16 @@ class OffsetTruncatedError(LogError):
 
 
 class TopicReplacedError(LogError):
-    """A topic was deleted and made anew while it was read."""
+    """A topic was deleted and made anew while it was read, or between two runs of the worker."""
 
     exit_code = 4
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, when: str = "while it was read") -> None:
         self.topic = topic
         super().__init__(
-            f"topic {topic!r} was deleted and made anew while it was read: what is unread "
-            "is gone, and its offsets mean something else now. Restore the topic, or start a new "
-            "store"
+            f"topic {topic!r} was deleted and made anew, or is another log's, {when}: what was "
+            "unread is gone, and its offsets mean something else now. Restore the topic, learn "
+            "everything anew from this one with --rebuild, or start a new store"
         )
 
 

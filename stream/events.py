@@ -24,6 +24,7 @@ SERVED_HEADER = "riverrun-served"
 """Header of an event that the API predicted first: the prediction it gave, as JSON."""
 
 _TYPES: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str}
+_NUMBERS = (int, float)  # "int | float" makes a new type each time it is reached
 _MAX_ID = 512
 _EPOCH_LIMIT = 253_402_300_800_000  # the year 10000, in milliseconds
 
@@ -119,7 +120,12 @@ class Decoder:
     """
 
     def __init__(self, event: EventSection, read_label: LabelReader) -> None:
-        self._event = event
+        # Attributes of its own: a section's are looked up several times as slowly.
+        self._id_name, self._time_name, self._label_name = event.id, event.time, event.label
+        self._wanted = event.features
+        self._is_id_kept = event.id in (event.features or ())
+        self._is_time_kept = event.time in (event.features or ())
+        self._max_bytes, self._max_future = event.max_bytes, event.max_future
         self._read_label = read_label
         self._decode = _object_decoder(event)
         self._decode_label = msgspec.json.Decoder(dict[str, Scalar]).decode
@@ -127,24 +133,23 @@ class Decoder:
 
     def event(self, record: Record) -> Event | Rejected:
         """Decode one record of the events topic; a replay has the identity of its first append."""
-        first = self._first(record)
-        if isinstance(first, Rejected):
-            return first
-        record = first
+        if record.headers:
+            first = self._first(record)
+            if isinstance(first, Rejected):
+                return first
+            record = first
         fields = self._fields(record, self._decode)
-        if isinstance(fields, Rejected):
+        if not isinstance(fields, dict):
             return fields
         key = self._id(record, fields)
-        if isinstance(key, Rejected):
+        if not isinstance(key, str):
             return key
         time = self._time(record, fields)
-        if isinstance(time, Rejected):
+        if not isinstance(time, int):
             return time
         label: Label | None = None
-        if (
-            self._event.label is not None
-            and (found := fields.pop(self._event.label, None)) is not None
-        ):
+        name = self._label_name
+        if name is not None and (found := fields.pop(name, None)) is not None:
             read = self._read_label(found)
             if read is None:
                 return self._wrong_label(found)
@@ -155,21 +160,22 @@ class Decoder:
                 served = msgspec.json.decode(header, type=Served)
             except msgspec.MsgspecError as error:
                 return Rejected("decode", "invalid_header", f"header {SERVED_HEADER}: {error}")
-        return Event(key, time, self._features(fields), label, served)
+        return Event(key, time, self._features(fields, record.value or b""), label, served)
 
     def label(self, record: Record) -> LabelMessage | Rejected:
         """Decode one record of the labels topic."""
-        first = self._first(record)
-        if isinstance(first, Rejected):
-            return first
-        record = first
+        if record.headers:
+            first = self._first(record)
+            if isinstance(first, Rejected):
+                return first
+            record = first
         fields = self._fields(record, self._decode_label)
-        if isinstance(fields, Rejected):
+        if not isinstance(fields, dict):
             return fields
         key = self._id(record, fields)
-        if isinstance(key, Rejected):
+        if not isinstance(key, str):
             return key
-        name = self._event.label
+        name = self._label_name
         found = None if name is None else fields.get(name)
         if found is None:
             return Rejected("decode", "missing_label", f"a label message needs the field {name!r}")
@@ -181,17 +187,15 @@ class Decoder:
     def features_of(self, value: bytes) -> Features:
         """Decode the features again, of an event that was decoded before."""
         fields = self._decode(value)
-        if self._event.features is None:
-            for name in (self._event.id, self._event.time, self._event.label):
+        if self._wanted is None:
+            for name in (self._id_name, self._time_name, self._label_name):
                 if name is not None:
                     fields.pop(name, None)
-        return self._features(fields)
+        return self._features(fields, value)
 
     def _first(self, record: Record) -> Record | Rejected:
-        if not record.headers:
-            return record
         try:
-            return as_first_appended(record, self._event.max_future)
+            return as_first_appended(record, self._max_future)
         except ValueError as error:
             return Rejected("decode", "invalid_header", str(error))
 
@@ -199,11 +203,10 @@ class Decoder:
         value = record.value
         if value is None:
             return Rejected("decode", "empty", "the record has no value; a JSON object is expected")
-        if len(value) > self._event.max_bytes:
-            limit = self._event.max_bytes
-            return Rejected(
-                "decode", "too_large", f"{len(value):,} bytes are over event.max_bytes = {limit:,}"
-            )
+        size, limit = len(value), self._max_bytes
+        if size > limit:
+            over = f"{size:,} bytes are over event.max_bytes = {limit:,}"
+            return Rejected("decode", "too_large", over)
         try:
             return decode(value)
         except msgspec.ValidationError as error:
@@ -212,13 +215,12 @@ class Decoder:
             return Rejected("decode", "invalid_json", str(error))
 
     def _id(self, record: Record, fields: Features) -> str | Rejected:
-        name = self._event.id
+        name = self._id_name
         if name is None:
             if record.key is not None:
                 return record.key.decode("utf-8", "backslashreplace")
             return f"{record.topic}-{record.partition}-{record.offset}"
-        kept = self._event.features is not None and name in self._event.features
-        found = fields.get(name) if kept else fields.pop(name, None)
+        found = fields.get(name) if self._is_id_kept else fields.pop(name, None)
         if isinstance(found, str) and 0 < len(found) <= _MAX_ID:
             return found
         if isinstance(found, int) and not isinstance(found, bool):
@@ -233,11 +235,10 @@ class Decoder:
         )
 
     def _time(self, record: Record, fields: Features) -> int | Rejected:
-        name = self._event.time
+        name = self._time_name
         if name is None:
             return record.timestamp
-        kept = self._event.features is not None and name in self._event.features
-        found = fields.get(name) if kept else fields.pop(name, None)
+        found = fields.get(name) if self._is_time_kept else fields.pop(name, None)
         time = parse_time(found)
         if time is None:
             return Rejected(
@@ -246,30 +247,31 @@ class Decoder:
                 f"the field {name!r} is {_shown(found)}; RFC 3339 or epoch milliseconds are "
                 "expected",
             )
-        if time - record.timestamp > self._event.max_future:
+        if time - record.timestamp > self._max_future:
             return Rejected(
                 "check",
                 "future_time",
                 f"the field {name!r} is {_shown(found)}, further past the record's own time than "
-                f"event.max_future ({self._event.max_future:,} ms)",
+                f"event.max_future ({self._max_future:,} ms)",
             )
         return time
 
-    def _features(self, fields: Features) -> Features:
-        wanted = self._event.features
+    def _features(self, fields: Features, value: bytes) -> Features:
+        wanted = self._wanted
         if wanted is not None:
             if not self._drop_nulls:
                 return {name: fields.get(name) for name in wanted}
             return {n: v for n in wanted if (v := fields.get(n)) is not None}
-        if self._drop_nulls and None in fields.values():
-            return {name: value for name, value in fields.items() if value is not None}
+        # JSON has no other way to write one: most events need not be looked at field by field.
+        if self._drop_nulls and b"null" in value:
+            return {name: found for name, found in fields.items() if found is not None}
         return fields
 
     def _wrong_label(self, found: object) -> Rejected:
         return Rejected(
             "check",
             "wrong_label",
-            f"the field {self._event.label!r} is {_shown(found)}; {self._read_label.expected}",
+            f"the field {self._label_name!r} is {_shown(found)}; {self._read_label.expected}",
         )
 
 
@@ -343,6 +345,6 @@ def parse_time(value: object) -> int | None:
             return round(moment.timestamp() * 1000)
         except (OverflowError, ValueError):
             return None
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, _NUMBERS) and not isinstance(value, bool):
         return round(value) if abs(value) < _EPOCH_LIMIT else None
     return None

@@ -25,6 +25,7 @@ _BOOLEANS: dict[object, bool] = {
 }
 
 
+_SCALARS = (bool, int, float, str)  # "bool | int" makes a new type each time it is reached
 _INT64 = 1 << 63  # checkpoints hold integers of 64 bits
 
 
@@ -69,14 +70,12 @@ class LabelReader:
     def __call__(self, value: object) -> Label | None:
         """Return the label, or None where the value is none."""
         if self._task in ("binary", "anomaly"):
-            return (
-                self._booleans.get(value) if isinstance(value, bool | int | float | str) else None
-            )
+            return self._booleans.get(value) if isinstance(value, _SCALARS) else None
         if self._task == "regression":
             return _number(value)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if not isinstance(value, str | int) or value == "":
+        if not isinstance(value, (str, int)) or value == "":
             return None
         if isinstance(value, int) and not -_INT64 <= value < _INT64:
             return None
@@ -99,7 +98,7 @@ def labelled_by(record: Record) -> str | None:
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
         number = float(value)

@@ -32,6 +32,11 @@ class Learner:
     task
         ``binary``, ``multiclass``, ``regression`` or ``anomaly``.
 
+    Attributes
+    ----------
+    learns_without_label
+        Whether an event is learned from when it comes, and its label is for the scores only.
+
     Examples
     --------
     >>> from river import linear_model
@@ -47,12 +52,8 @@ class Learner:
         self.model = model
         self.task = task
         self.classes: dict[str, Label] = {}
+        self.learns_without_label = task == "anomaly"
         self._predict = _predictors(self)[task]
-
-    @property
-    def learns_without_label(self) -> bool:
-        """Whether an event is learned from when it comes, and its label is for the scores only."""
-        return self.task == "anomaly"
 
     def is_one_class_too_many(self, label: Label) -> bool:
         """Return whether a label would be a new class where there are ``MAX_CLASSES`` already."""
@@ -64,7 +65,7 @@ class Learner:
 
     def learn(self, features: Features, label: Label | None) -> None:
         """Learn from one event. May raise whatever the model raises."""
-        if self.task == "anomaly":
+        if self.learns_without_label:
             self.model.learn_one(features)
             return
         if self.task == "multiclass":

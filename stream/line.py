@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any, cast
 
 from monitor.schema import Schema
@@ -28,8 +29,9 @@ from stream.opinions import Opinions
 from stream.records import Offsets, Record, TopicPartition
 from stream.scores import Scores
 from stream.settled import Settled
-from stream.step import DeadLetter, PredictionRow, Step, features_hash
+from stream.step import DeadLetter, PredictionRow, Step, features_hashes
 from stream.waiting import EarlyLabel, Pending, Said, Waiting
+from stream.watching.labelled import Labelled
 from stream.watching.settings import make_watch
 from stream.watching.watch import Watch
 
@@ -39,6 +41,7 @@ PROBES = 16
 Decoded = Event | LabelMessage | Rejected
 
 _MAX_EARLY = 100_000
+_NOWHERE, _NOTHING = TopicPartition("", -1), Served(None, "", 0)
 _NEVER = 1 << 62  # the event time of a label that came before any event
 
 
@@ -97,6 +100,7 @@ class Line:
         self.early: Waiting[EarlyLabel] = Waiting(_MAX_EARLY, config.labels.max_delay)
         self.settled: Settled[Label | None] = Settled(config.event.dedup_window)
         self.opinions = Opinions(config)
+        self._met: list[Labelled] = []
         self.arrivals = 0
         self._decoder = Decoder(config.event, LabelReader(config.model.task, config.model.classes))
         self._labels_topic = config.labels_topic
@@ -158,26 +162,31 @@ class Line:
         lifecycle = self.lifecycle
         self._shadowed = lifecycle if lifecycle is not None and lifecycle.shadows else None
         events = [found for found in decoded if isinstance(found, Event)]
-        verdicts = enumerate(self.watch.judge(events) if self.watch else [None] * len(events))
-        learned_offset = self.learned_offset
+        verdicts = self.watch.judge(events) if self.watch else [None] * len(events)
+        digests = features_hashes([event.features for event in events])
+        judged = zip(count(), verdicts, digests, strict=False)
+        learned_offset, place = self.learned_offset, _NOWHERE
         for record, found in zip(records, decoded, strict=True):
             if record.topic == self._labels_topic:
                 rejected = self._label(found, record.timestamp)
             else:
-                rejected = self._event(record, found, verdicts, learned_offset, now, step)
+                rejected = self._event(record, found, judged, learned_offset, now, step)
             self.recent.append(rejected is not None)
-            place = TopicPartition(record.topic, record.partition)
-            before = self.offsets.get(place, 0)
-            self.offsets[place] = record.offset + 1
-            learned_offset += record.offset + 1 - before
+            if record.partition != place.partition or record.topic != place.topic:
+                place = TopicPartition(record.topic, record.partition)
+            following = record.offset + 1
+            learned_offset += following - self.offsets.get(place, 0)
+            self.offsets[place] = following
             if rejected is not None:
                 self._reject(record, rejected, step)
                 limit = self.config.dead_letters
                 step.halt = over_the_limit(limit, self.recent, self.reasons, rejected)
                 if step.halt is not None:
                     break
+        met, self._met = self._met, []
+        self.scores.update_all(met)
         if self.watch is not None:
-            findings = self.watch.close(self.offsets)
+            findings = self.watch.close(self.offsets, met)
             step.findings += [(record, finding) for finding in findings]
             close_segment(self, findings)
             freeze_first(self, findings)
@@ -186,7 +195,7 @@ class Line:
         self,
         record: Record,
         event: Decoded,
-        verdicts: Iterator[tuple[int, Rejected | None]],
+        judged: Iterator[tuple[int, Rejected | None, str]],
         learned_offset: int,
         now: int,
         step: Step,
@@ -195,67 +204,64 @@ class Line:
         counts.events += 1
         if not isinstance(event, Event):
             return cast("Rejected", event)
-        row, rejected = next(verdicts)
+        row, rejected, digest = next(judged)
         key = event.id
         if key in self.settled or key in self.pending:
             counts.repeated += 1
             return None
-        watch, value = self.watch, record.value or b""
+        served, others = _NOTHING, None
+        if rejected is None:
+            served, others, rejected = self._predict(event, learned_offset)
+        if self.watch is not None:
+            value = record.value or b""
+            self.watch.noted.append((row, event, value, served.prediction, counts.learned))
         if rejected is not None:
-            if watch is not None:
-                watch.noted.append((row, event, value, None, counts.learned))
             return rejected
-        if len(self.probes) < PROBES:
-            self.probes.append(dict(event.features))
-        shadows = None if self._shadowed is None else self._shadowed.predict(event.features)
-        if event.served is None or shadows is not None:
-            served, rejected = self._predict(event, learned_offset, shadows)
-            if rejected is not None:
-                if watch is not None:
-                    watch.noted.append((row, event, value, None, counts.learned))
-                return rejected
-        else:
-            served = event.served
-        counts.served += event.served is not None
+        is_from_api = event.served is not None
         counts.predicted += 1
-        if watch is not None:
-            watch.noted.append((row, event, value, served.prediction, counts.learned))
+        counts.served += is_from_api
         step.predictions.append(
             PredictionRow(
                 record=record,
                 id=key,
                 time=event.time,
                 served=served,
-                source="worker" if event.served is None else "api",
-                features_hash=features_hash(event.features),
+                source="api" if is_from_api else "worker",
+                features_hash=digest,
                 latency_ms=max(0, now - record.timestamp),
             )
         )
-        rejected = self._wait_or_settle(record, event, self._said(event, served, shadows))
-        self._advance(event.time)
+        said = Said(served.prediction, self.baselines.predict(), others)
+        rejected = self._wait_or_settle(record, event, said)
+        if self.watermark is None or event.time > self.watermark:
+            self._advance(event.time)
         return rejected
 
-    def _said(self, event: Event, served: Served, others: dict[str, Prediction] | None) -> Said:
-        if self.frozen is not None:
-            others = self.frozen.predict(event.id, event.features, others)
-        return Said(served.prediction, self.baselines.predict(), others)
-
     def _predict(
-        self, event: Event, learned_offset: int, shadows: dict[str, Prediction] | None
-    ) -> tuple[Served, Rejected | None]:
-        """Return what is served, which may be what the API said; or why the model cannot."""
-        try:
-            prediction = self.learner.predict(event.features)
-        except Exception as error:  # noqa: BLE001 (a model's error ends the event, not us)
-            return Served(None, self.version, learned_offset), model_error("predict", error)
-        if shadows is not None:
-            shadows[CHAMPION] = prediction
-        return event.served or Served(prediction, self.version, learned_offset), None
+        self, event: Event, learned_offset: int
+    ) -> tuple[Served, dict[str, Prediction] | None, Rejected | None]:
+        """Return what is served, which may be what the API said; what others say; or why not."""
+        features, served = event.features, event.served
+        if len(self.probes) < PROBES:
+            self.probes.append(dict(features))
+        others = None if self._shadowed is None else self._shadowed.predict(features)
+        if served is None or others is not None:
+            try:
+                prediction = self.learner.predict(features)
+            except Exception as error:  # noqa: BLE001 (a model's error ends the event, not us)
+                return _NOTHING, None, model_error("predict", error)
+            if others is not None:
+                others[CHAMPION] = prediction
+            served = served or Served(prediction, self.version, learned_offset)
+        if self.frozen is not None:
+            others = self.frozen.predict(event.id, features, others)
+        return served, others, None
 
     def _wait_or_settle(self, record: Record, event: Event, said: Said) -> Rejected | None:
-        label = event.label
-        rejected = self._learn(event.features, None) if self.learner.learns_without_label else None
-        if (early := self.early.pop(event.id)) is not None:
+        label, rejected = event.label, None
+        if self.learner.learns_without_label:
+            rejected = self._learn(event.features, None)
+        if len(self.early) and (early := self.early.pop(event.id)) is not None:
             if label is None:
                 label = early.label
                 self.counts.early += 1
@@ -264,7 +270,8 @@ class Line:
         if label is not None:
             return self._settle(event.id, label, said, event.features, event.time, True) or rejected
         self.arrivals += 1
-        waits = Pending(event.id, self.arrivals, event.time, 0, record.value or b"", *said)
+        place = event.id, self.arrivals, event.time, 0
+        waits = Pending(*place, record.value or b"", said.prediction, said.baselines, said.others)
         self.pending.add(waits)
         if (evicted := self.pending.evict()) is not None:
             self.counts.evicted += 1
@@ -298,21 +305,16 @@ class Line:
         self.counts.matched += 1
         self.settled.add(key, label)
         if self.learner.is_one_class_too_many(label):
-            return Rejected(
-                "check", "too_many_classes", f"{label!r} is class number {MAX_CLASSES + 1}"
-            )
-        frozen = self.frozen.said(said.shadows) if self.frozen and is_of_now else None
-        self.scores.update(label, *said[:2], is_of_now=is_of_now, frozen=frozen)
+            why = f"{label!r} is class number {MAX_CLASSES + 1}"
+            return Rejected("check", "too_many_classes", why)
+        frozen = self.frozen.said(said.others) if self.frozen and is_of_now else None
+        age = max(0, (self.watermark or time) - time)
+        answers = said.prediction, said.baselines
+        self._met.append((features, label, *answers, time, age, frozen, is_of_now))
         self.baselines.learn(label)
-        if self.watch is not None:
-            now = self.watermark or time
-            row = (features, label, *said[:2], time, max(0, now - time), frozen)
-            self.watch.labelled.append(row)
         if self._shadowed is not None:
-            self._shadowed.labelled(label, said.shadows, features)
-        if self.learner.learns_without_label:
-            return None
-        return self._learn(features, label)
+            self._shadowed.labelled(label, said.others, features)
+        return None if self.learner.learns_without_label else self._learn(features, label)
 
     def _learn(self, features: Features, label: Label | None) -> Rejected | None:
         if self._paused:
@@ -329,8 +331,6 @@ class Line:
 
     def _advance(self, time: int) -> None:
         """Move event time on, and let go of what it leaves behind."""
-        if self.watermark is not None and time <= self.watermark:
-            return
         self.watermark = time
         for expired in self.pending.expire(time):
             self.counts.expired += 1

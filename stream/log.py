@@ -44,6 +44,12 @@ class Source(Protocol):
     def bounds(self) -> dict[TopicPartition, Bounds]:
         """Return what each partition holds now. Blocks for one exchange with the broker."""
 
+    def identities(self) -> dict[str, str]:
+        """Return what tells each topic from one that is made later under its name.
+
+        A topic is not named where that cannot be known. Blocks for one exchange with the broker.
+        """
+
     def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Continue at these offsets; a partition that is not named continues at its earliest.
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import socket
 from pathlib import Path
 
 _PAGE = resource.getpagesize()
+
+
+def owner() -> str:
+    """Return what this process claims a shard as: its host and number, with a colon between."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def resident_bytes() -> int | None:

@@ -79,11 +79,18 @@ class Publisher:
         LogError
         """
         config = self._config
-        new = [row for row in step.predictions if self.is_new(row.record)]
+        new = step.predictions
+        if self._silent_until:
+            new = [row for row in new if self.is_new(row.record)]
         if new:
             topic, task = config.predictions_topic, config.model.task
             trace_of = self._trace_of
-            self._sink.append([prediction_record(row, topic, task, trace_of(row)) for row in new])
+            self._sink.append(
+                [
+                    prediction_record(row, topic, task, trace_of(row) if row.record.headers else ())
+                    for row in new
+                ]
+            )
         for letter in step.dead_letters:
             if self.is_new(letter.record):
                 record = dead_letter_record(letter, config.dead_letters_topic)

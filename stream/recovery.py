@@ -13,11 +13,13 @@ from stream.errors import (
     HaltedError,
     OffsetExpiredError,
     OffsetTruncatedError,
+    TopicReplacedError,
 )
 from stream.line import Line
 from stream.log import Bounds, Source
 from stream.records import Offsets, TopicPartition
 from stream.snapshot import restore
+from stream.storage.identity import why_unreadable
 from stream.storage.store import Claim, Identity, Store, StoredCheckpoint
 
 _log = structlog.get_logger("riverrun.recovery")
@@ -105,7 +107,8 @@ class Recovery:
         if rebuild:
             return self._rebuild(kept[0], "asked for with --rebuild")
         self._refuse_another_pipeline(kept[0])
-        if (reason := self._unreadable(kept[0])) is not None:
+        if (reason := why_unreadable(kept[0].identity, self._identity)) is not None:
+            self._refuse_another_log(kept[0])
             return self._rebuild(kept[0], reason)
         return self._newest_that_fits(kept)
 
@@ -119,6 +122,7 @@ class Recovery:
                 truncated = beyond
                 self._tell("log_truncated", checkpoint=stored.number, message=str(beyond))
                 continue
+            self._refuse_another_log(stored)
             try:
                 snapshot, chunks = self._store.load(stored)
             except CheckpointDamagedError as error:
@@ -165,12 +169,25 @@ class Recovery:
         line = self._make_line(version)
         if line.lifecycle is not None:
             line.lifecycle.runs = runs
+        replaced = self._replaced(newest)
         published = {
             place: min(offset, bounds[place].end)
             for place, offset in _parsed(newest.offsets).items()
-            if place in bounds
+            if place in bounds and place.topic not in replaced
         }
         return Recovered(line, False, f"rebuilt: {reason}", published)
+
+    def _refuse_another_log(self, stored: StoredCheckpoint) -> None:
+        for topic in self._replaced(stored):
+            error = TopicReplacedError(topic, "since the last checkpoint")
+            self._tell("log_replaced", checkpoint=stored.number, message=str(error))
+            raise error
+
+    def _replaced(self, stored: StoredCheckpoint) -> list[str]:
+        """Return the topics made anew since: their offsets are those of other records."""
+        known: dict[str, str] = stored.status.get("topics") or {}
+        now = self._source.identities().items()
+        return [topic for topic, found in now if known.get(topic, found) != found]
 
     def _refuse_another_pipeline(self, newest: StoredCheckpoint) -> None:
         """Refuse what cannot go on; another pipeline can, as a challenger, where that is wanted."""
@@ -187,15 +204,6 @@ class Recovery:
             "name, or start with --rebuild to learn everything anew from the log (a pipeline "
             "alone may change where retrain.change is on: it becomes a challenger)"
         )
-
-    def _unreadable(self, newest: StoredCheckpoint) -> str | None:
-        """Return why the checkpoint's pickles cannot be trusted to load, or None."""
-        theirs, ours = newest.identity, self._identity
-        if theirs.libraries.get("river") != ours.libraries["river"]:
-            return f"River {theirs.libraries.get('river')} became {ours.libraries['river']}"
-        if theirs.format != ours.format:
-            return f"the checkpoint format {theirs.format} became {ours.format}"
-        return None
 
     def _unloadable(self, stored: StoredCheckpoint, error: Exception) -> str:
         """Return why a whole checkpoint does not load: since something else reads it.

@@ -8,15 +8,18 @@ serves was promoted, and over the last labels, always beside the baselines on th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from copy import deepcopy
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stream.baselines import baseline_names
 from stream.labels import Label
 from stream.learner import Prediction
 from stream.sections import Task
 from stream.tally import Tally
+
+if TYPE_CHECKING:
+    from stream.watching.labelled import Labelled
 
 Said = tuple[Label | None, Label | None]
 """What the two baselines said."""
@@ -108,16 +111,22 @@ class Scores:
         frozen
             What that model would say had it learned nothing since; None where it was not asked.
         """
-        if prediction is None:
-            self.unscored += 1
-            return
-        answers = (prediction, *said)
-        _add(self._since if is_of_now else self._before, label, answers)
-        if self._whole:
-            _add(self._whole, label, answers)
-        if frozen is not None:
-            _add(self._beside, label, (prediction, frozen))
-        self._window.append(Scored(label, prediction, said, frozen))
+        self.update_all([({}, label, prediction, said, 0, 0, frozen, is_of_now)])
+
+    def update_all(self, rows: Sequence[Labelled]) -> None:
+        """Score predictions, in the order in which their labels came; as ``update`` does each."""
+        scored = [
+            (is_of_now, Scored(label, prediction, said, frozen))
+            for _, label, prediction, said, _, _, frozen, is_of_now in rows
+            if prediction is not None
+        ]
+        self.unscored += len(rows) - len(scored)
+        _add(self._since, [row for is_of_now, row in scored if is_of_now])
+        _add(self._before, [row for is_of_now, row in scored if not is_of_now])
+        together = [row for _, row in scored]
+        _add(self._whole, together)
+        _add_beside(self._beside, together)
+        self._window.extend(together)
 
     def promoted(self, time: int, after: int) -> None:
         """Take note that another model serves: the scores since then begin.
@@ -168,8 +177,7 @@ class Scores:
     def rolling(self) -> dict[str, Values]:
         """Return every metric over the last labels. Costs one update for each of them."""
         tallies = self._tallies()
-        for row in self._window:
-            _add(tallies, row.label, (row.prediction, *row.said))
+        _add(tallies, self._window)
         return self._named(tallies)
 
     def beside_frozen(self) -> tuple[int, dict[str, Values]]:
@@ -185,9 +193,7 @@ class Scores:
     def rolling_beside_frozen(self) -> tuple[int, dict[str, Values]]:
         """Return the same of the last labels."""
         pair = self._pair()
-        for row in self._window:
-            if row.frozen is not None:
-                _add(pair, row.label, (row.prediction, row.frozen))
+        _add_beside(pair, self._window)
         return _of_pair(pair)
 
     def _tallies(self, metrics: dict[str, Any] | None = None) -> list[Tally]:
@@ -206,10 +212,31 @@ class Scores:
         return {name: tally.values() for name, tally in zip(self._names, tallies, strict=True)}
 
 
-def _add(tallies: Sequence[Tally], label: Label, answers: Sequence[Prediction]) -> None:
-    for tally, answer in zip(tallies, answers, strict=True):
-        if answer is not None:
-            tally.update(label, answer)
+def _add(tallies: Sequence[Tally], rows: Collection[Scored]) -> None:
+    """Add what the model and the baselines said; there may be no tallies."""
+    if not (tallies and rows):
+        return
+    labels, predictions, said, _ = zip(*rows, strict=True)
+    for tally, answers in zip(tallies, (predictions, *zip(*said, strict=True)), strict=True):
+        _add_answers(tally, labels, answers)
+
+
+def _add_beside(pair: Sequence[Tally], rows: Iterable[Scored]) -> None:
+    """Add what the model and the frozen one said, where both were asked."""
+    asked = [row for row in rows if row.frozen is not None]
+    labels = [row.label for row in asked]
+    for tally, answers in zip(
+        pair, ([row.prediction for row in asked], [row.frozen for row in asked]), strict=True
+    ):
+        tally.update_all(labels, answers)
+
+
+def _add_answers(tally: Tally, labels: Sequence[Label], answers: Sequence[Prediction]) -> None:
+    """Add answers; a baseline has none before the first label."""
+    if None in answers:
+        there = [pair for pair in zip(labels, answers, strict=True) if pair[1] is not None]
+        labels, answers = [label for label, _ in there], [answer for _, answer in there]
+    tally.update_all(labels, answers)
 
 
 def _of_pair(pair: Sequence[Tally]) -> tuple[int, dict[str, Values]]:

@@ -187,13 +187,16 @@ class CheckpointSection(Section):
 
 
 class WorkerSection(Section):
-    """``[worker]``: what a model may take before the worker stops and names it."""
+    """``[worker]``: what a model may take before the worker, or a training, stops and names it."""
 
     stuck_after: Duration = Field(
-        120_000, description="for one event; then the worker ends with code 4; 0: never"
+        120_000,
+        description="for one event; then the worker ends with code 4, a training fails; 0: never",
     )
     max_memory: Bytes | None = Field(
-        None, ge=1 << 26, description='resident memory of the worker, such as "2GiB"; no limit'
+        None,
+        ge=1 << 26,
+        description='resident memory of the worker, and of a training, such as "2GiB"; no limit',
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
 from stream.events import Features, Rejected, Served
+from stream.labels import Label
 from stream.learner import decide, probabilities
 from stream.records import Headers, NewRecord, Record
 from stream.sections import Task
@@ -26,6 +29,10 @@ SOURCE_TIMESTAMP = "riverrun-source-timestamp"
 
 OMITTED_BYTES = "riverrun-omitted-bytes"
 """Header of a dead letter that was too large for its topic: how many bytes its value had."""
+
+
+_ENCODER = msgspec.json.Encoder()
+_SORTED = msgspec.json.Encoder(order="sorted")
 
 
 class PredictionRow(msgspec.Struct, frozen=True):
@@ -53,6 +60,20 @@ class PredictionRow(msgspec.Struct, frozen=True):
     served: Served
     source: str
     features_hash: str
+    latency_ms: int
+
+
+class _Told(msgspec.Struct, frozen=True, gc=False):
+    """The value of a record of the predictions topic, field by field as it is written."""
+
+    id: str
+    time: int
+    prediction: Label | None
+    probabilities: dict[str, float] | None
+    model_version: str
+    learned_offset: int
+    features_hash: str
+    source: str
     latency_ms: int
 
 
@@ -102,22 +123,22 @@ def prediction_record(row: PredictionRow, topic: str, task: Task, trace: Headers
     >>> record.key, dict(record.headers)["riverrun-source-offset"]
     (b'a', b'7')
     """
-    served = row.served
-    value: dict[str, Any] = {
-        "id": row.id,
-        "time": row.time,
-        "prediction": decide(task, served.prediction),
-    }
-    value |= answer_details(task, served)
-    value |= {
-        "features_hash": row.features_hash,
-        "source": row.source,
-        "latency_ms": row.latency_ms,
-    }
-    headers = source_headers(row.record)
-    if row.record.headers:
-        headers += trace or trace_headers(row.record.headers)
-    return NewRecord(topic, row.id.encode(), msgspec.json.encode(value), headers)
+    record, served = row.record, row.served
+    value = _Told(
+        id=row.id,
+        time=row.time,
+        prediction=decide(task, served.prediction),
+        probabilities=probabilities(task, served.prediction),
+        model_version=served.model_version,
+        learned_offset=served.learned_offset,
+        features_hash=row.features_hash,
+        source=row.source,
+        latency_ms=row.latency_ms,
+    )
+    headers = source_headers(record)
+    if record.headers:
+        headers += trace or trace_headers(record.headers)
+    return NewRecord(topic, row.id.encode(), _ENCODER.encode(value), headers)
 
 
 def answer_details(task: Task, served: Served) -> dict[str, Any]:
@@ -137,17 +158,29 @@ def features_hash(features: Features) -> str:
     >>> features_hash({"b": 1, "a": "x"}) == features_hash({"a": "x", "b": 1})
     True
     """
-    text = msgspec.json.encode(features, order="sorted")
+    return _digest(_SORTED.encode(features))
+
+
+def features_hashes(events: Sequence[Features]) -> list[str]:
+    """Return the digest of the features of each event; see ``features_hash``."""
+    lines = _SORTED.encode_lines(events).split(b"\n")  # JSON holds no such byte
+    return [_digest(text) for text in lines[: len(events)]]
+
+
+def _digest(text: bytes) -> str:
     return blake2b(text, digest_size=8).hexdigest()
 
 
 def source_headers(record: Record) -> tuple[tuple[str, bytes], ...]:
     """Return headers that name the place of the record a prediction is of."""
-    return (
-        (SOURCE_TOPIC, record.topic.encode()),
-        (SOURCE_PARTITION, str(record.partition).encode()),
-        (SOURCE_OFFSET, str(record.offset).encode()),
-    )
+    topic, partition = _of_partition(record.topic, record.partition)
+    return topic, partition, (SOURCE_OFFSET, b"%d" % record.offset)
+
+
+@lru_cache(maxsize=1024)
+def _of_partition(topic: str, partition: int) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
+    """Return the headers that all records of a partition share."""
+    return (SOURCE_TOPIC, topic.encode()), (SOURCE_PARTITION, b"%d" % partition)
 
 
 def dead_letter_record(letter: DeadLetter, topic: str) -> NewRecord:

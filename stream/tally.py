@@ -7,12 +7,13 @@ counted here, and the metrics are filled from the counts, by River, with a weigh
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from math import isfinite
 from typing import Any, Literal, cast
 
+import numpy as np
 from river import metrics as river_metrics
 
 from stream.labels import Label
@@ -74,13 +75,20 @@ class Tally:
 
     def update(self, label: Label, prediction: Prediction) -> None:
         """Take note of a prediction, which is not None, and its label."""
-        self.scored += 1
+        self.update_all([label], [prediction])
+
+    def update_all(self, labels: Sequence[Label], predictions: Sequence[Prediction]) -> None:
+        """Take note of predictions, none of which is None, and their labels, in order."""
+        self.scored += len(labels)
         if self._counts:
-            cell = self._cell(label, prediction)
-            self._cells[cell] = self._cells.get(cell, 0) + 1
-        if self._means or self._others:
+            for cell, count in Counter(self._cells_of(labels, predictions)).items():
+                self._cells[cell] = self._cells.get(cell, 0) + count
+        metrics = [*self._means.values(), *self._others.values()]
+        if not metrics:
+            return
+        for label, prediction in zip(labels, predictions, strict=True):
             said = sure(self.task, cast("Label", prediction)) if self._certain else prediction
-            for metric in (*self._means.values(), *self._others.values()):
+            for metric in metrics:
                 _update(metric, self.task, label, said)
 
     def __add__(self, other: Tally) -> Tally:
@@ -123,12 +131,16 @@ class Tally:
             matrix.n_samples = sum(self._cells.values())
         return metric
 
-    def _cell(self, label: Label, prediction: Prediction) -> Cell:
+    def _cells_of(
+        self, labels: Sequence[Label], predictions: Sequence[Prediction]
+    ) -> Iterator[Cell]:
         if self._certain:
-            return label, cast("Label", prediction)
+            return zip(labels, cast("Sequence[Label]", predictions), strict=True)
         if self._cuts is not None:
-            return label, bisect_left(self._cuts, cast("float", prediction))
-        return str(label), decide(self.task, prediction)
+            values = np.array(predictions, dtype=np.float64)
+            return zip(labels, np.searchsorted(self._cuts, values).tolist(), strict=True)
+        kinds = (decide(self.task, prediction) for prediction in predictions)
+        return zip(map(str, labels), kinds, strict=True)
 
     def _between(self, kind: int) -> float:
         """Return a value that lies between the same cuts: they belong to what is below them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 _MILLISECONDS = {
@@ -13,7 +14,7 @@ _MILLISECONDS = {
     "d": 86_400_000,
     "w": 604_800_000,
 }
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|h|d|w)")
+_NUMBER_AND_UNIT = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*([A-Za-z]+)")
 
 
 def parse_duration(text: str) -> int:
@@ -36,10 +37,7 @@ def parse_duration(text: str) -> int:
     >>> parse_duration("1.5s")
     1500
     """
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise ValueError("give a number and a unit, such as 500ms, 30s, 15m, 12h, 3d or 2w")
-    return round(float(match[1]) * _MILLISECONDS[match[2]])
+    return _parse(text, _MILLISECONDS, "500ms, 30s, 15m, 12h, 3d or 2w")
 
 
 def format_duration(milliseconds: float) -> str:
@@ -52,10 +50,7 @@ def format_duration(milliseconds: float) -> str:
     >>> format_duration(1500)
     '1.5s'
     """
-    for unit in ("d", "h", "m", "s"):
-        if milliseconds >= _MILLISECONDS[unit]:
-            return f"{milliseconds / _MILLISECONDS[unit]:.3g}{unit}"
-    return f"{milliseconds:.3g}ms"
+    return _format(milliseconds, _MILLISECONDS, ("d", "h", "m", "s", "ms"))
 
 
 def format_time(seconds: float) -> str:
@@ -75,7 +70,6 @@ def format_time(seconds: float) -> str:
 
 
 _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(B|KiB|MiB|GiB|TiB)")
 
 
 def parse_bytes(text: str) -> int:
@@ -96,10 +90,7 @@ def parse_bytes(text: str) -> int:
     >>> parse_bytes("1.5GiB")
     1610612736
     """
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise ValueError("give a number and a unit, such as 512MiB or 2GiB")
-    return round(float(match[1]) * _BYTES[match[2]])
+    return _parse(text, _BYTES, "512MiB or 2GiB")
 
 
 def format_bytes(size: float) -> str:
@@ -110,7 +101,17 @@ def format_bytes(size: float) -> str:
     >>> format_bytes(1_610_612_736), format_bytes(700)
     ('1.5GiB', '700B')
     """
-    for unit in ("TiB", "GiB", "MiB", "KiB"):
-        if size >= _BYTES[unit]:
-            return f"{size / _BYTES[unit]:.3g}{unit}"
-    return f"{size:.3g}B"
+    return _format(size, _BYTES, ("TiB", "GiB", "MiB", "KiB", "B"))
+
+
+def _parse(text: str, units: Mapping[str, int], examples: str) -> int:
+    match = _NUMBER_AND_UNIT.fullmatch(text.strip())
+    if match is None or match[2] not in units:
+        raise ValueError(f"give a number and a unit, such as {examples}")
+    return round(float(match[1]) * units[match[2]])
+
+
+def _format(amount: float, units: Mapping[str, int], largest_first: Sequence[str]) -> str:
+    fitting = (unit for unit in largest_first if amount >= units[unit])
+    unit = next(fitting, largest_first[-1])
+    return f"{amount / units[unit]:.3g}{unit}"

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heappush
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -72,12 +72,12 @@ class Pending(Entry, array_like=True, gc=False):
     shadows: dict[str, _Prediction] | None = None
 
 
-class Said(NamedTuple):
-    """What was said of an event when it came; see ``Pending``."""
+class Said(msgspec.Struct, frozen=True, gc=False):
+    """What was said of an event when it came: by the model, the baselines, and others by name."""
 
     prediction: _Prediction
     baselines: tuple[Label | None, Label | None]
-    shadows: dict[str, _Prediction] | None
+    others: dict[str, _Prediction] | None
 
 
 E = TypeVar("E", bound=Entry)

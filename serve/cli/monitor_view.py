@@ -181,7 +181,7 @@ def _expected(estimate: Mapping[str, Any] | None) -> str:
 def _labels(performance: Mapping[str, Any]) -> str:
     if not performance["predictions"]:
         return ""
-    text = f"{performance['labels']:,} of {performance['predictions']:,} predictions have one"
+    text = f"{performance['labels']:,} came, for {performance['predictions']:,} predictions"
     if performance["coverage"] is not None:
         text += f" ({performance['coverage']:.1%})"
     delay = performance["delay"]

@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,9 @@ from stream.errors import InputError, RiverrunError
 
 if TYPE_CHECKING:
     from serve.tabular.events import RowReader
-    from stream.log import Sink
+    from serve.traced_sink import EventIds
+    from stream.config import Config
+    from stream.log import Log, Sink
     from stream.records import NewRecord
 
 _CHUNK = 1_000
@@ -70,12 +72,13 @@ def produce(
     started = time.monotonic()
     with closing(open_stream_log(settings, read_secrets(os.environ))) as log:
         prepare_topics(settings, log)
-        sending = _Sending(log.sink(), topic, per_second)
-        try:
-            _send(sending, reader, file, limit, rows)
-        except (RiverrunError, KeyboardInterrupt):
-            say(f"stopped: {sending.sent:,} records were sent to {topic} before this")
-            raise
+        with _sink_of(settings, log) as sink:
+            sending = _Sending(sink, topic, per_second)
+            try:
+                _send(sending, reader, file, limit, rows)
+            except (RiverrunError, KeyboardInterrupt):
+                say(f"stopped: {sending.sent:,} records were sent to {topic} before this")
+                raise
         url = log.url
     seconds = time.monotonic() - started
     if as_json:
@@ -83,6 +86,30 @@ def produce(
         return
     pace = f"{sending.sent / max(seconds, 1e-9):,.0f}/s"
     typer.echo(f"sent {sending.sent:,} {to.value} to {topic} on {url} in {seconds:.1f} s ({pace})")
+
+
+@contextmanager
+def _sink_of(config: Config, log: Log) -> Iterator[Sink]:
+    """Yield what appends; with a trace of each record, as the environment's ``OTEL_*`` have it."""
+    from serve.otel import open_provider
+
+    spans = open_provider(os.environ, _event_ids)
+    if spans is None:
+        yield log.sink()
+        return
+    from serve.traced_sink import TracedSink
+
+    try:
+        system = config.stream.broker.partition(":")[0]
+        yield TracedSink(log.sink(), spans, config.stream.name, system)
+    finally:
+        spans.shutdown()
+
+
+def _event_ids() -> EventIds:
+    from serve.traced_sink import EventIds
+
+    return EventIds()
 
 
 class _Sending:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 
+from serve.demo.fault import Break
+
 _FEATURES = (
     "(compose.SelectType(str) | preprocessing.OneHotEncoder()) + "
     "(compose.SelectType(int, float) | preprocessing.StandardScaler()) | "
 )
 DEMO_PIPELINE = f"{_FEATURES}linear_model.LogisticRegression()"
+DEMO_SETTLED = f"{_FEATURES}linear_model.LogisticRegression(optim.AdaGrad(0.05))"
+"""Its steps get smaller with what it has seen: it does not learn a new concept by itself soon."""
 DEMO_CANDIDATE = f"{_FEATURES}linear_model.LogisticRegression(optim.Adam(0.002))"
 
 _TEXT = """\
@@ -64,7 +68,7 @@ pipeline = {candidate}
 
 
 def demo_config_text(
-    name: str, broker: str, store: str, port: int, *, candidates: bool = True
+    name: str, broker: str, store: str, port: int, fault: Break | None = None
 ) -> str:
     """Return the demo's ``riverrun.toml``.
 
@@ -76,9 +80,11 @@ def demo_config_text(
         URLs.
     port
         Of the API.
-    candidates
-        Whether another pipeline races the configured one. It does so once after the warm-up, and
-        while a run is under way the monitor calls for no other.
+    fault
+        What is broken on purpose. Without one another pipeline races the configured one. It does
+        so once after the warm-up, and while a run is under way the monitor calls for no other: a
+        fault is to find it at rest. A changed concept meets a model that is settled; the usual one
+        learns a new concept within days, so that a challenger has nothing to prove.
 
     Examples
     --------
@@ -92,7 +98,9 @@ def demo_config_text(
         name=json.dumps(name),
         broker=json.dumps(broker),
         store=json.dumps(store),
-        pipeline=json.dumps(DEMO_PIPELINE),
-        candidates=_CANDIDATES.format(candidate=json.dumps(DEMO_CANDIDATE)) if candidates else "",
+        pipeline=json.dumps(DEMO_SETTLED if fault is Break.CONCEPT else DEMO_PIPELINE),
+        candidates=_CANDIDATES.format(candidate=json.dumps(DEMO_CANDIDATE))
+        if fault is None
+        else "",
         port=port,
     )

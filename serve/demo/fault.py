@@ -151,7 +151,7 @@ _FAULTS: Mapping[Break, Fault] = {
         _inverted,
         "labels are inverted: late is not late, and the other way round.",
         "a changed loss within days, and a challenger trained on what came "
-        "after the change, which is promoted or rejected on the evidence.",
+        "after the change, which is promoted on the evidence.",
         "To the model in place that is a change as large as the first one.",
     ),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
@@ -60,6 +61,17 @@ class Player:
     def done(self) -> bool:
         """Whether everything was sent."""
         return self._next is None
+
+    def unread(self, status: Mapping[str, Any] | None) -> int:
+        """Return how many of the messages sent a worker's checkpoint does not have yet.
+
+        Parameters
+        ----------
+        status
+            Of the newest checkpoint, or None.
+        """
+        read = 0 if status is None else status["counts"]["read"]
+        return max(0, self.events + self.labels - read)
 
     def step(self, elapsed_seconds: float) -> int:
         """Send what is due, up to a chunk; return how many messages that were.

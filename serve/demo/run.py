@@ -154,10 +154,11 @@ def _play(
                 view.api_is_up(config)
             newest = store.newest()
             status = None if newest is None else newest.status
-            pace.look(status)
+            # As fast as it goes is as fast as it goes: nobody is waited for.
+            pace.look(status, 0 if options.speed is None else player.unread(status))
             for line in news.lines(status):
                 view.say(line)
-            view.show(status, player, pace.slowed)
+            view.show(status, player, pace)
             if ends is not None and status is not None and _has_read(status, ends):
                 if options.leave:
                     return
@@ -187,8 +188,7 @@ def _configure(options: DemoOptions, folder: Path, view: View) -> tuple[Config, 
     path = folder / "riverrun.toml"
     broker = options.broker or f"sqlite:///{folder / 'log.db'}"
     store = options.store or f"sqlite:///{folder / 'riverrun.db'}"
-    # A fault is to find the monitor at rest.
-    text = demo_config_text(name, broker, store, port, candidates=options.fault is None)
+    text = demo_config_text(name, broker, store, port, options.fault)
     path.write_text(text, encoding="utf-8")
     return load_config(path), path
 

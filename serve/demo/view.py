@@ -12,6 +12,7 @@ from typing import Any, Self
 from serve.cli.console import messages
 from serve.cli.monitor_view import brief_of
 from serve.cli.status_view import number
+from serve.demo.pace import Pace
 from serve.demo.player import Player
 from stream.config import Config
 
@@ -53,7 +54,6 @@ class View:
         self._seen: tuple[float, int] | None = None
         self._rate = 0.0
         self._told_end = False
-        self._slowed: str | None = None
 
     def __enter__(self) -> Self:
         self._begin = self._line_at = time.monotonic()
@@ -93,9 +93,7 @@ class View:
             self._told_end = True
             self.say("everything was played and learned; the API stays until Ctrl-C")
 
-    def show(
-        self, status: Mapping[str, Any] | None, player: Player, slowed: str | None = None
-    ) -> None:
+    def show(self, status: Mapping[str, Any] | None, player: Player, pace: Pace) -> None:
         """Show how far it is.
 
         Parameters
@@ -104,18 +102,19 @@ class View:
             Of the newest checkpoint.
         player
             Sends the flights.
-        slowed
-            The version that the replay is slowed down for.
+        pace
+            Says whether the replay goes slower, and why.
         """
         now = time.monotonic()
-        self._slowed = slowed
         if status is not None:
             self._measure(now, status["counts"]["events"])
         if self._live is not None:
-            self._live.update(self._table(status, player), refresh=True)
+            self._live.update(self._table(status, player, pace), refresh=True)
         elif status is not None and now - self._line_at >= _LINE_EVERY_SECONDS:
             self._line_at = now
-            self.say("  ".join(f"{name}: {value}" for name, value in self._facts(status, player)))
+            self.say(
+                "  ".join(f"{name}: {value}" for name, value in self._facts(status, player, pace))
+            )
 
     def _measure(self, now: float, events: int) -> None:
         """Take the rate from one checkpoint to another: between them nothing is known."""
@@ -125,21 +124,22 @@ class View:
             self._rate = (events - self._seen[1]) / (now - self._seen[0])
             self._seen = (now, events)
 
-    def _facts(self, status: Mapping[str, Any], player: Player) -> list[tuple[str, str]]:
+    def _facts(
+        self, status: Mapping[str, Any], player: Player, pace: Pace
+    ) -> list[tuple[str, str]]:
         counts = status["counts"]
-        waiting = player.events + player.labels - counts["read"]
         facts = [
             ("date", _date(status["watermark"])),
             ("events", f"{counts['events']:,} of {self._total:,}"),
             ("per second", f"{self._rate:,.0f}"),
             ("learned", f"{counts['learned']:,}"),
             ("pending", f"{counts['pending']:,}"),
-            ("unread", f"{max(0, waiting):,}"),
+            ("unread", _unread(player.unread(status), pace)),
         ]
         if status.get("monitor") is not None:
             facts.append(("monitor", brief_of(status["monitor"])))
         if (run := (status.get("retrain") or {}).get("run")) is not None:
-            facts.append(("run", _run(run, self._slowed)))
+            facts.append(("run", _run(run, pace)))
         return facts + [
             (f"ROC AUC {name}", _with_baselines(scores))
             for name, scores in (
@@ -149,7 +149,7 @@ class View:
             if scores
         ]
 
-    def _table(self, status: Mapping[str, Any] | None, player: Player) -> Any:
+    def _table(self, status: Mapping[str, Any] | None, player: Player, pace: Pace) -> Any:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -158,7 +158,7 @@ class View:
         if status is None:
             return Text(f"starting; {player.events:,} flights have left")
         grid = Table.grid(padding=(0, 3, 0, 0))
-        for name, value in self._facts(status, player):
+        for name, value in self._facts(status, player, pace):
             grid.add_row(Text(name, "dim"), value)
         bar = Table.grid()
         bar.add_row(ProgressBar(self._total, completed=status["counts"]["events"], width=60))
@@ -173,11 +173,16 @@ def _date(watermark: int | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC ({max(0.0, share):.0%} of the year)"
 
 
-def _run(run: Mapping[str, Any], slowed: str | None) -> str:
+def _unread(messages: int, pace: Pace) -> str:
+    return f"{messages:,}" + (" (the flights wait for the worker)" if pace.stands else "")
+
+
+def _run(run: Mapping[str, Any], pace: Pace) -> str:
     labels = max((shadow["gate"]["labels"] for shadow in run["shadows"]), default=0)
     text = f"{run['number']}, {run['version']}, {run['phase']}"
     if run["shadows"]:
         text += f", {labels:,} labels of {run['labels_wanted']:,} to {run['labels_at_most']:,}"
+    slowed = pace.slowed
     return text if slowed is None else f"{text} (the flights go slower while {slowed} trains)"
 
 

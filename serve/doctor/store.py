@@ -138,11 +138,12 @@ def _load(
     from stream.build import line_factory
     from stream.checkpoint import Snapshot
     from stream.snapshot import restore
-    from stream.storage.identity import identity_of, libraries
+    from stream.storage.identity import identity_of, why_unreadable
 
-    if stored.identity.libraries.get("river") != libraries()["river"]:
-        return ""  # said of versions; a pickle of another River is not loaded
-    if stored.identity.fingerprint != identity_of(config).fingerprint:
+    ours = identity_of(config)
+    if why_unreadable(stored.identity, ours) is not None:
+        return ""  # said of versions; such a pickle is not loaded
+    if stored.identity.fingerprint != ours.fingerprint:
         return "it was learned with another pipeline, task, metrics or event mapping"
     assert isinstance(snapshot, Snapshot)  # noqa: S101
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 from serve.doctor.diagnosis import Chart
+from stream.checkpoint import FORMAT
 from stream.config import Config
 from stream.storage.identity import libraries
 from stream.storage.stored import StoredCheckpoint
@@ -14,6 +15,8 @@ EXTRAS = {
     "parquet": "pyarrow",
     "mlflow": "mlflow-skinny",
     "otel": "opentelemetry-exporter-otlp-proto-http",
+    "librdkafka": "confluent-kafka",
+    "minibatch": "pandas",
 }
 """Extras of riverrun, and the distribution that each brings."""
 
@@ -27,6 +30,8 @@ def look_at_versions(chart: Chart, config: Config) -> None:
     needed = {
         "postgres": config.stream.store.startswith("postgresql"),
         "mlflow": config.mlflow.tracking_uri is not None,
+        "librdkafka": config.stream.broker.startswith("kafka+librdkafka"),
+        "minibatch": config.model.mini_batch is not None,
     }
     for extra, is_needed in needed.items():
         if is_needed and not there[extra]:
@@ -47,6 +52,15 @@ def look_at_writer(chart: Chart, newest: StoredCheckpoint) -> None:
             f"{ours['river']}",
             "install that one; else the next worker learns everything anew from the log, which "
             "must still hold it",
+        )
+        return
+    if newest.identity.format != FORMAT:
+        chart.warning(
+            "versions",
+            f"the newest checkpoint has format {newest.identity.format}, and this riverrun writes "
+            f"{FORMAT}",
+            "nothing, if that is meant: the next worker learns everything anew from the log, which "
+            "must still hold it (docs/upgrade.md); until then an API that runs goes on as it is",
         )
         return
     for name, parts in (("python", 2), ("numpy", 1)):

@@ -71,6 +71,7 @@ _OF_RUNS: Mapping[str, AlertKind] = {
 _RECOVERY = {
     "gap": "Records expired unread, and the worker went on behind them",
     "log_truncated": "The log ends before a checkpoint",
+    "log_replaced": "A topic was made anew",
     "checkpoint_damaged": "A checkpoint is damaged and was passed over",
     "went_back": "The worker went back to an older checkpoint",
     "rebuild": "The state is built anew from the log",

@@ -9,6 +9,7 @@ from typing import Any
 
 from serve.pages.render import COLOURS, framed, iso, plain, render
 from serve.report.panes import grid
+from stream.counts import LABEL_FATES
 
 _BINS = 40
 _NAME = 30
@@ -23,7 +24,6 @@ _SCALE = [
     [0.5, "#D55E00"],
     [1.0, "#8B1A1A"],
 ]
-_FATES = ("matched", "early", "orphaned", "late", "duplicate", "conflicting", "expired", "evicted")
 
 
 def page(found: dict[str, Any]) -> str:
@@ -53,7 +53,7 @@ def page(found: dict[str, Any]) -> str:
         columns=[(c["name"], c["role"], reports[c["role"], c["name"]]) for c in shown],
         scores=_scores(found),
         promoted=sum(any(c["state"] == "promoted" for c in run["story"]) for run in found["runs"]),
-        fates=[(name, found["labels"][name]) for name in _FATES],
+        fates=[(name, found["labels"][name]) for name in LABEL_FATES],
         sections=_flat(found["configuration"]["sections"]),
         iso=iso,
         figure=figure,

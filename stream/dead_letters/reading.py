@@ -16,6 +16,10 @@ Progress = Callable[[float, str], Any]
 _POLL_RECORDS, _POLL_SECONDS = 1_000, 0.5
 
 
+def unseen(_done: float, _text: str) -> None:
+    """Show nobody how far something is."""
+
+
 def records_until(
     source: Source, bounds: Mapping[TopicPartition, Bounds], show: Progress
 ) -> Iterator[Record]:

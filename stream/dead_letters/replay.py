@@ -31,9 +31,9 @@ from stream.config import Config
 from stream.dead_letters.journal import Mark, Standing, mark_record
 from stream.dead_letters.landed import find_landed
 from stream.dead_letters.letter import Letter
-from stream.dead_letters.reading import Progress
+from stream.dead_letters.reading import Progress, unseen
 from stream.dead_letters.rebuilds import Rebuild
-from stream.dead_letters.revival import Revival, Reviver
+from stream.dead_letters.revival import SKIPPED, Revival, Reviver
 from stream.dead_letters.selection import Selection
 from stream.dead_letters.topic import DeadLetterTopic
 from stream.errors import InputError, RecordTooLargeError, ReplayRunningError
@@ -63,6 +63,21 @@ class Outcome(msgspec.Struct):
     replayed: int = 0
     skipped: Counter[str] = msgspec.field(default_factory=Counter)
     rejections: Counter[str] = msgspec.field(default_factory=Counter)
+
+    def share(self, done: str) -> str:
+        """Return how many were replayed, in words: ``3 of 5 dead letters replayed``.
+
+        Parameters
+        ----------
+        done
+            The verb; in a plan another one.
+        """
+        plural = "s" * (self.selected != 1)
+        return f"{self.replayed:,} of {self.selected:,} dead letter{plural} {done}"
+
+    def skips(self) -> list[tuple[int, str]]:
+        """Return how many were skipped for which reason, in words that follow "they"."""
+        return [(self.skipped[key], why) for key, why in SKIPPED.items() if self.skipped[key]]
 
 
 class Replay:
@@ -250,7 +265,7 @@ class Replay:
         _settle_sink(sink)
         there: set[Place] = set()
         for mark, _ in marks:
-            there |= find_landed(self._source, mark, _nobody).places
+            there |= find_landed(self._source, mark, unseen).places
         for revival in batch:
             place = revival.letter.source
             if place in there:
@@ -266,7 +281,7 @@ class Replay:
 
     def _finish_others(self, sink: Sink) -> None:
         """Find out what replays that were killed have appended, and write it down."""
-        self.topic.new_marks(_nobody)
+        self.topic.new_marks(unseen)
         # A plan has settled those of before, but only for itself.
         found = {standing.key: standing for standing in (*self._open, *self.topic.open_marks())}
         standings = list(found.values())
@@ -276,7 +291,7 @@ class Replay:
         last = max(standing.time for standing in standings)
         quiet = self._clock.now() - last / 1000
         self._sleep(min(_QUIET_SECONDS, max(0.0, _QUIET_SECONDS - quiet)))
-        if any(standing.mark.run in runs for standing in self.topic.new_marks(_nobody)):
+        if any(standing.mark.run in runs for standing in self.topic.new_marks(unseen)):
             raise ReplayRunningError(
                 f"another replay of {self.topic.topic} is at work: it wrote while this one waited. "
                 "Nothing was replayed; run it again when the other one has ended"
@@ -286,7 +301,7 @@ class Replay:
                 self._write(sink, [(mark, standing.partition)])
 
     def _settle(self, standing: Standing) -> Mark | None:
-        found = find_landed(self._source, standing.mark, _nobody)
+        found = find_landed(self._source, standing.mark, unseen)
         if not found.is_known:
             return None
         return self.topic.journal.settle(standing, found.places)
@@ -304,7 +319,3 @@ def _settle_sink(sink: Sink) -> None:
     """Wait until nothing is on the way; that some of it was too large is known already."""
     with suppress(RecordTooLargeError):
         sink.flush()
-
-
-def _nobody(_done: float, _text: str) -> None:
-    """Show no progress."""

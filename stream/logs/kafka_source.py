@@ -71,8 +71,8 @@ class KafkaSource:
         self._silence = Silence(address, lambda: end_offsets(admin, self._partitions))
         self.is_closed = False
         self._reader = reader
-        topics = tuple(dict.fromkeys(partition.topic for partition in partitions))
-        self._watch = TopicsWatch(reader.known, topics)
+        self._topics = tuple(dict.fromkeys(partition.topic for partition in partitions))
+        self._watch = TopicsWatch(reader.known, self._topics)
         self.seek({})
 
     @property
@@ -89,6 +89,12 @@ class KafkaSource:
         """Return what each partition holds now."""
         with self._address.translated("asking for offsets"):
             return partition_bounds(self._admin, self._partitions)
+
+    def identities(self) -> dict[str, str]:
+        """Return the ids that the cluster gave the topics; brokers before 2.8 give none."""
+        with self._address.translated("asking for topics"):
+            found = self._admin.describe_topics(list(self._topics))
+        return {one["name"]: str(one["topic_id"]) for one in found if one["topic_id"]}
 
     def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Continue at these offsets, and at the earliest where none is given."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from secrets import token_hex
 from threading import Condition
 from typing import NamedTuple
 
@@ -50,6 +51,7 @@ class _Shared:
     """What a log, its sources and its sinks have in common."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
+        self.id = token_hex(8)
         self.topics: dict[str, list[_Partition]] = {}
         self.commits: dict[str, Offsets] = {}
         self.changed = Condition()
@@ -196,6 +198,10 @@ class MemorySource:
     def bounds(self) -> dict[TopicPartition, Bounds]:
         """Return what each partition holds now."""
         return {partition: self._shared.held(partition).bounds for partition in self._partitions}
+
+    def identities(self) -> dict[str, str]:
+        """Return the log's id for each topic."""
+        return {partition.topic: self._shared.id for partition in self._partitions}
 
     def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Continue at these offsets, and at the earliest where none is given."""

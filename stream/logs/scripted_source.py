@@ -70,6 +70,10 @@ class ScriptedSource:
         """Return what each partition holds now."""
         return self._source.bounds()
 
+    def identities(self) -> dict[str, str]:
+        """Return what tells each topic from one that is made later."""
+        return self._source.identities()
+
     def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Continue at these offsets; the script goes on where it was."""
         self._source.seek(offsets)

@@ -47,6 +47,11 @@ CREATE TABLE IF NOT EXISTS log_commits (
     next_offset INTEGER NOT NULL,
     PRIMARY KEY (group_name, topic, partition)
 );
+CREATE TABLE IF NOT EXISTS log_identity (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    id TEXT NOT NULL
+);
+INSERT OR IGNORE INTO log_identity VALUES (1, lower(hex(randomblob(16))));
 COMMIT;
 """
 
@@ -120,7 +125,7 @@ def _prepare(db: sqlite3.Connection, path: Path, busy_seconds: float) -> None:
     _use_wal(db, path, busy_seconds)
     # FULL: an acknowledged record survives a loss of power, not only of the process.
     db.execute("PRAGMA synchronous = FULL")
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'log_commits'").fetchone():
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'log_identity'").fetchone():
         try:
             db.executescript(_SCHEMA)
         except BaseException:

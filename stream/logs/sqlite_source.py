@@ -70,6 +70,12 @@ class SqliteSource:
             held = self._held()
         return {self._ids[id_]: held[id_] for id_ in self._ids}
 
+    def identities(self) -> dict[str, str]:
+        """Return the file's id for each topic: a topic lasts as long as its file."""
+        with translated(self._path):
+            (found,) = self._db.execute("SELECT id FROM log_identity").fetchone()
+        return {partition.topic: found for partition in self._partitions}
+
     def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Continue at these offsets, and at the earliest where none is given."""
         with translated(self._path), transaction(self._db, "BEGIN"):

@@ -55,6 +55,29 @@ def fingerprint(config: Config) -> str:
     return f"{_digest(reads)}.{_digest(learns)}"
 
 
+def why_unreadable(theirs: Identity, ours: Identity) -> str | None:
+    """Return why the pickles of a checkpoint cannot be trusted to load here, or None.
+
+    Parameters
+    ----------
+    theirs
+        What the checkpoint was made with.
+    ours
+        What this process would write.
+
+    Examples
+    --------
+    >>> ours = Identity("a.b", 3, {"river": "0.26.1"})
+    >>> why_unreadable(Identity("a.b", 2, {"river": "0.26.1"}), ours)
+    'the checkpoint format 2 became 3'
+    """
+    if theirs.libraries.get("river") != ours.libraries["river"]:
+        return f"River {theirs.libraries.get('river')} became {ours.libraries['river']}"
+    if theirs.format != ours.format:
+        return f"the checkpoint format {theirs.format} became {ours.format}"
+    return None
+
+
 def _digest(data: dict[str, Any]) -> str:
     return sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:32]
 

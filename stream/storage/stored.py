@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from stream.storage.older_status import completed
+
 
 class Claim(NamedTuple):
     """The right to write a shard, until somebody else claims it."""
@@ -58,6 +60,6 @@ def stored_checkpoint(row: Any) -> StoredCheckpoint:
         row.created_at,
         dict(row.offsets),
         row.version,
-        dict(row.status),
+        completed(row.status, row.version),
         identity,
     )

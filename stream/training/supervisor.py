@@ -18,13 +18,17 @@ from stream.log import Log, Source
 from stream.storage.store import Store
 from stream.training.bounded import BoundedReader
 from stream.training.job import Candidates, Job
-from stream.training.train import adopted, unpack
+from stream.training.train import Handling, adopted, handle_plainly, unpack
 from stream.training.training_line import training_line
 from stream.watching.state import read_reference
 
 _log = structlog.get_logger("riverrun.training")
 
 _LOOK_SECONDS = 0.5
+_LONGEST_LOOK_SECONDS = 2.0
+"""A look that came later was one of a worker that stood still: it counts as this."""
+_SILENCE_SECONDS = 60.0
+"""What a training may be silent for beyond what an event may take: it starts, and packs models."""
 _ATTEMPTS = 3
 _SLICE_SECONDS = 0.1
 _BATCH = 500
@@ -37,6 +41,9 @@ class Process(Protocol):
 
     def is_alive(self) -> bool:
         """Return whether it still runs."""
+
+    def heard(self) -> bool:
+        """Return whether it gave a sign of life since this was last asked."""
 
     def end(self) -> None:
         """End it now. May be called twice."""
@@ -61,6 +68,11 @@ class Supervisor:
     epoch
         The worker's.
 
+    Attributes
+    ----------
+    handle
+        Lets a line handle records while candidates catch up.
+
     Notes
     -----
     A training begins when its run is in a committed checkpoint: it reads the panes and the offsets
@@ -80,9 +92,11 @@ class Supervisor:
         self._run: int | None = None
         self._attempts = 0
         self._looked = float("-inf")
+        self._silent = 0.0
         self._catching_up: CatchUp | None = None
         self._taken: int | None = None
         self._committed: int | None = None
+        self.handle: Handling = handle_plainly
 
     def tick(self, line: Line) -> bool:
         """Do what is due between two turns; return whether the line's state changed."""
@@ -100,10 +114,11 @@ class Supervisor:
         if self._catching_up is not None:
             return self._catch_up(line, run)
         now = self._clock.monotonic()
-        if now - self._looked < _LOOK_SECONDS:
+        passed = now - self._looked
+        if passed < _LOOK_SECONDS:
             return False
         self._looked = now
-        return self._look(line, run)
+        return self._look(line, run, min(passed, _LONGEST_LOOK_SECONDS))
 
     def after_commit(self, line: Line) -> None:
         """Take note of a run that is committed; forget a training whose candidates are."""
@@ -121,7 +136,7 @@ class Supervisor:
             self._catching_up.close()
         self._process, self._catching_up, self._run = None, None, None
 
-    def _look(self, line: Line, run: Run) -> bool:
+    def _look(self, line: Line, run: Run, passed: float) -> bool:
         training = self._store.runs.training(run.number)
         if training is not None and training.state == "done":
             return self._begin_catching_up(line, run)
@@ -130,10 +145,21 @@ class Supervisor:
         if self._process is None:
             self._begin(line, run)
         elif not self._process.is_alive():
+            self._process.end()
             self._process = None
             if self._attempts >= _ATTEMPTS:
                 return self._failed(line, run, f"its process ended {_ATTEMPTS} times")
+        elif self._is_silent(passed):
+            said = f"it gave no sign of life for {self._silent:,.0f} s (worker.stuck_after)"
+            return self._failed(line, run, said)
         return False
+
+    def _is_silent(self, passed: float) -> bool:
+        """Return whether a training hangs where its own watchdog cannot say so."""
+        heard = self._process is None or self._process.heard()
+        self._silent = 0.0 if heard else self._silent + passed
+        bearable = self._config.worker.stuck_after / 1000
+        return bearable > 0 and self._silent > bearable + _SILENCE_SECONDS
 
     def _begin(self, line: Line, run: Run) -> None:
         self._attempts += 1
@@ -147,7 +173,7 @@ class Supervisor:
             since=run.since,
             schema=None if schema is None else schema_to_toml(schema),
         )
-        self._process = self._launch(job)
+        self._process, self._silent = self._launch(job), 0.0
         _log.info("training", run=run.number, version=run.version, attempt=self._attempts)
 
     def _begin_catching_up(self, line: Line, run: Run) -> bool:
@@ -156,7 +182,9 @@ class Supervisor:
             schema = line.watch.monitor.schema if line.watch is not None else None
             fresh = training_line(self._config, run.pipelines, schema)
             made = unpack(data, fresh)
-            self._catching_up = CatchUp(self._config, self._log, fresh, made, self._clock)
+            self._catching_up = CatchUp(
+                self._config, self._log, fresh, made, self._clock, self.handle
+            )
         except RiverrunError as error:
             return self._failed(line, run, str(error))
         return self._catch_up(line, run)
@@ -193,11 +221,20 @@ class CatchUp:
         What was trained.
     clock
         For the length of a slice.
+    handle
+        Lets the line handle records.
     """
 
     def __init__(
-        self, config: Config, log: Log, line: Line, made: Candidates, clock: Clock
+        self,
+        config: Config,
+        log: Log,
+        line: Line,
+        made: Candidates,
+        clock: Clock,
+        handle: Handling = handle_plainly,
     ) -> None:
+        self._handle = handle
         self.line = line
         self.made = made
         self._clock = clock
@@ -214,7 +251,7 @@ class CatchUp:
             if gap > _SHORT and self._clock.monotonic() > end:
                 return False
             records, any_came = self._reader.poll(live.offsets, _BATCH, 0.25)
-            self.line.handle(records, 0)
+            self._handle(self.line, records)
             if not any_came:
                 return False
         return True

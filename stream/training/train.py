@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import sleep
 from typing import Any
 
@@ -16,8 +16,9 @@ from stream.learner import Learner
 from stream.lifecycle.shadow import Adopted
 from stream.line import Line
 from stream.log import Log, Source
-from stream.records import Offsets, TopicPartition
+from stream.records import Offsets, Record, TopicPartition
 from stream.snapshot import restore, take_snapshot
+from stream.step import Step
 from stream.storage.identity import fingerprint, libraries
 from stream.storage.store import Store
 from stream.training.bounded import BoundedReader, is_reached
@@ -32,8 +33,17 @@ _POLL_SECONDS = 0.25
 _WAIT_SECONDS = 0.2
 
 
+Handling = Callable[[Line, Sequence[Record]], Step]
+"""Lets a line that only trains handle records."""
+
+
 class AbandonedError(Exception):
     """Nobody wants this training any more."""
+
+
+def handle_plainly(line: Line, records: Sequence[Record]) -> Step:
+    """Let a line handle records, without a time of day."""
+    return line.handle(records, 0)
 
 
 class Training:
@@ -53,6 +63,10 @@ class Training:
         Asked now and then; a training that is not wanted ends.
     sleep
         Waits for the stream to go on.
+    handle
+        Lets the line handle records.
+    sign
+        Gives a sign of life between batches.
     """
 
     def __init__(
@@ -64,6 +78,8 @@ class Training:
         clock: Clock,
         is_wanted: Callable[[], bool] = lambda: True,
         sleep: Callable[[float], None] = sleep,
+        handle: Handling = handle_plainly,
+        sign: Callable[[], None] = lambda: None,
     ) -> None:
         self._job = job
         self._config = config
@@ -72,6 +88,8 @@ class Training:
         self._clock = clock
         self._is_wanted = is_wanted
         self._sleep = sleep
+        self._handle = handle
+        self._sign = sign
         self._told = float("-inf")
         self._began = 0.0
         schema = None if job.schema is None else schema_from_toml(job.schema)
@@ -138,7 +156,7 @@ class Training:
         reader.begin(self.line.offsets)
         while not is_reached(self.line.offsets, target):
             records, _ = reader.poll(target, _BATCH, _POLL_SECONDS)
-            self.line.handle(records, 0)
+            self._handle(self.line, records)
             self._progress(target)
 
     def _has_enough(self) -> bool:
@@ -151,6 +169,7 @@ class Training:
         return {TopicPartition.parse(place): at for place, at in newest.offsets.items()}
 
     def _progress(self, target: Offsets) -> None:
+        self._sign()
         now = self._clock.monotonic()
         if now - self._told < _TELL_SECONDS:
             return

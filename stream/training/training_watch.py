@@ -17,6 +17,7 @@ from stream.records import Offsets
 from stream.sections import Task
 from stream.watching.findings import Finding
 from stream.watching.first_events import FEWEST
+from stream.watching.labelled import Labelled
 from stream.watching.watch import Watch
 
 
@@ -51,13 +52,13 @@ class TrainingWatch(Watch):
         """Return the end of the batch: no pane closes."""
         return len(decoded)
 
-    def close(self, offsets: Offsets) -> list[Finding]:
+    def close(self, offsets: Offsets, labelled: Sequence[Labelled]) -> list[Finding]:
         """Keep the events that may be learned from."""
-        self._labels.extend(row[1] for row in self.labelled)
+        self._labels.extend(row[1] for row in labelled)
         for _, _, value, said, _ in self.noted:
             if said is not None:
                 self._values.append((value, said))
-        self.noted, self.labelled = [], []
+        self.noted = []
         return []
 
     def make_reference(self) -> Reference | None:

@@ -27,11 +27,12 @@ SEGMENT_FEATURES, SEGMENT_CATEGORIES = 5, 20
 
 
 Labelled = tuple[
-    Features, Label, Prediction, tuple[Label | None, Label | None], int, int, Prediction
+    Features, Label, Prediction, tuple[Label | None, Label | None], int, int, Prediction, bool
 ]
 """A label that met its prediction: the event's features, the label, what the model and the
-baselines said, the event's time and the label's age in milliseconds, and what the frozen model said
-where it was asked. A tuple: there are many."""
+baselines said, the event's time and the label's age in milliseconds, what the frozen model said
+where it was asked, and whether it was predicted since the promotion of the model that serves. A
+tuple: there are many."""
 
 
 class Performances:

@@ -73,9 +73,8 @@ class Watch:
         How well the model does, by its labels and without them.
     first
         The events of the warm-up.
-    noted, labelled
-        Events that were no repeats, and labels that met their prediction, since the segment began:
-        the line appends them.
+    noted
+        Events that were no repeats, since the segment began: the line appends them.
     rows, reference
         Panes that closed, and the reference where it was made anew, since the last checkpoint.
     """
@@ -109,7 +108,6 @@ class Watch:
         self._decode = decode
         self._batch: CheckedBatch | None = None
         self.noted: list[Noted] = []
-        self.labelled: list[Labelled] = []
 
     @property
     def is_halted(self) -> bool:
@@ -150,16 +148,17 @@ class Watch:
             for row, wrong in enumerate(batch.errors.tolist())
         ]
 
-    def close(self, offsets: Offsets) -> list[Finding]:
+    def close(self, offsets: Offsets, labelled: Sequence[Labelled]) -> list[Finding]:
         """End a segment: count what was noted, and return what was found.
 
         Parameters
         ----------
         offsets
             Behind the segment.
+        labelled
+            Labels that met their prediction in it, in order.
         """
         self._offsets = {str(place): offset for place, offset in offsets.items()}
-        labelled, self.labelled = self.labelled, []
         drifts: tuple[ConceptDrift, ...] = ()
         if self.is_warm:
             drifts = self.performances.labelled(labelled, self.monitor)

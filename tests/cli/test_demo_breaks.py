@@ -57,16 +57,15 @@ def test_values_raise_an_alarm_on_the_very_feature(broken):
     assert status["counts"]["dead_lettered"] == 0
 
 
-def test_concept_is_found_and_a_challenger_from_after_it_is_decided_on(broken):
-    # A machine that trains slowly begins the shadow later in the year: there is room behind it.
-    _, during, after, status = broken("concept", 64_000, "2d")
+def test_concept_is_found_and_a_challenger_from_after_it_is_promoted(broken):
+    # It is, after some 27,000 flights. A machine that trains slowly begins the shadow later.
+    _, during, after, status = broken("concept", 38_000, "2d")
     told = during + after
     assert re.search(r"drift    the loss has changed, since about Jan 2\d", told)
     assert re.search(r"run \d+ +A run began: drift in pane", told)
     assert re.search(r"run \d+ +\d trained and in the shadow", told)
-    assert re.search(r"run \d+ +v\d+ is (better|worse) than v\d+", told)
-    changes = status["retrain"]["changes"]
-    assert changes.get("promoted", 0) + changes.get("rejected", 0) >= 1
+    assert re.search(r"run \d+ +v\d+ is better than v1 on", told)
+    assert status["retrain"]["changes"]["promoted"] >= 1
 
 
 def test_only_the_messages_of_its_time_are_broken_and_the_moments_are_said():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serve.demo.pace import SLOW, Pace
+from serve.demo.pace import FAR_BEHIND, SLOW, Pace
 from stream.storage.store import Store
 
 TRAINING = {"retrain": {"run": {"number": 1, "phase": "training", "version": "v2"}}}
@@ -18,7 +18,7 @@ def store(tmp_path):
 
 def slowed(store, status):
     pace = Pace(store, 3_000, now=0.0)
-    pace.look(status)
+    pace.look(status, unread=10)
     return pace.tick(10.0) / 10.0, pace.slowed
 
 
@@ -54,3 +54,14 @@ def test_one_that_has_enough_and_only_catches_up_does(store):
 )
 def test_without_a_training_the_pace_is_kept(store, status):
     assert slowed(store, status) == (1.0, None)
+
+
+def test_a_worker_far_behind_is_waited_for_until_it_has_read(store):
+    pace = Pace(store, 3_000, now=0.0)
+    pace.look(None, unread=FAR_BEHIND)
+    assert pace.tick(1.0) == 1.0
+    pace.look(None, unread=FAR_BEHIND + 1)
+    assert pace.stands
+    assert pace.tick(60.0) == 1.0
+    pace.look(None, unread=0)
+    assert pace.tick(62.0) == 3.0

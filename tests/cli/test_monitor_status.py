@@ -43,7 +43,7 @@ def test_a_quiet_stream_is_ok_and_the_expected_stands_beside_the_realised(stream
     assert "schema inferred, 3 features; 0 of 2,950 events in error" in shown
     assert "expected ROC AUC 0." in shown
     assert ", realised 0." in shown
-    assert "labels 1,950 of 1,950 predictions have one (100.0%); delay <1s for half" in shown
+    assert "labels 1,950 came, for 1,950 predictions (100.0%); delay <1s for half" in shown
 
 
 def test_drift_names_the_columns_and_what_is_wanted(stream):

@@ -1,13 +1,12 @@
 """The notebook of docs/monitoring.md: five lines of Python."""
 
-import re
-from pathlib import Path
+from tests.docs.pages import blocks_of, read_page
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "monitoring.md"
+PAGE = read_page("monitoring.md")
 
 
 def test_the_five_lines_find_what_the_page_says():
-    five, data = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    five, data = blocks_of(PAGE, "python")
     lines = [line for line in five.splitlines() if line]
     assert len(lines) <= 5
     scope: dict[str, object] = {}
@@ -15,7 +14,7 @@ def test_the_five_lines_find_what_the_page_says():
     *statements, last = lines
     exec("\n".join(statements), scope)
     assert eval(last, scope) == ("amount",)
-    assert "`('amount',)`" in PAGE.read_text(encoding="utf-8")
+    assert "`('amount',)`" in PAGE
 
 
 def test_data_frames_work_as_the_page_says():

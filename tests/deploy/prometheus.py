@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 from tests.deploy.conftest import DEPLOY
 from tests.kafka.broker import free_port
+from tests.servers import start_server
 
 
 class LocalPrometheus:
@@ -47,18 +46,7 @@ class LocalPrometheus:
         command = [self._program, f"--config.file={self._folder / 'prometheus.yml'}"]
         command += [f"--storage.tsdb.path={self._folder / 'data'}"]
         command += [f"--web.listen-address=127.0.0.1:{self.port}"]
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder)
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                urllib.request.urlopen(f"{self.url}/-/ready", timeout=5).close()
-            except OSError:
-                if time.monotonic() > deadline or self._process.poll() is not None:
-                    raise AssertionError((self._folder / "log").read_text()) from None
-                time.sleep(0.1)
-            else:
-                return
+        self._process = start_server(command, self._folder, f"{self.url}/-/ready")
 
     def stop(self) -> None:
         """Stop it."""

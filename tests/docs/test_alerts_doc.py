@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
 from serve.notify.alertmanager import LASTS_SECONDS
 from serve.notify.alerts import KINDS, alert
 from serve.notify.webhook import payload
+from tests.docs.pages import blocks_of, read_page
 
-PAGE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
+PAGE = read_page("alerts.md")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -24,7 +24,7 @@ def test_every_kind_is_explained_with_its_severity(kind):
 
 
 def test_the_webhook_has_the_fields_that_are_shown():
-    (text,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    (text,) = blocks_of(PAGE, "json")
     shown = json.loads(text)
     made = payload(alert("flights", "promoted", "run/7", 0.0, "A sentence.", {}, "v8"))
     assert list(made) == list(shown)

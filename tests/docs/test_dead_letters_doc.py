@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -15,13 +14,10 @@ from serve.cli.dead_letters_replay import dead_letters_replay
 from stream.dead_letters.revival import SKIPPED, Reason
 from stream.logs.open_log import open_log
 from stream.records import NewRecord
+from tests.docs.pages import commands_of, read_page
 
-PAGE = (Path(__file__).parents[2] / "docs" / "dead-letters.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line.rpartition("#")
-    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    for line in block.strip().splitlines()
-]
+PAGE = read_page("dead-letters.md")
+COMMANDS = commands_of(PAGE)
 CONFIG = """
 [stream]
 name = "s"
@@ -55,11 +51,11 @@ def folder(tmp_path, monkeypatch):
 def test_every_command_leaves_with_the_code_behind_it(folder):
     assert len(COMMANDS) >= 10
     said = []
-    for command, _, code in COMMANDS:
+    for command, code in COMMANDS:
         program, *arguments = shlex.split(command)
         assert program == "riverrun"
         result = CliRunner().invoke(app, arguments)
-        assert result.exit_code == int(code), (command, result.output)
+        assert result.exit_code == code, (command, result.output)
         said.append(result.output)
     assert "1 of 1 dead letter replayed" in said[8]
     assert '"replayed": 3' in said[9]

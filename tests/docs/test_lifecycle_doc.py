@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from pathlib import Path
 
 import pytest
 
@@ -13,26 +11,23 @@ from stream.model_card import BLOCKS
 from stream.sections import RetrainSection
 from stream.versions import State
 from tests.cli.test_models import Stream, made
+from tests.docs.pages import commands_of, read_page
 
 __all__ = ["made"]
 
-PAGE = (Path(__file__).parents[2] / "docs" / "lifecycle.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line.rpartition("#")
-    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    for line in block.strip().splitlines()
-]
+PAGE = read_page("lifecycle.md")
+COMMANDS = commands_of(PAGE)
 
 
 @pytest.mark.timeout(200)
 def test_every_command_leaves_with_the_code_behind_it(made: Stream):
     assert len(COMMANDS) >= 15
     with made.worker():
-        for command, _, code in COMMANDS:
+        for command, code in COMMANDS:
             program, *arguments = shlex.split(command)
             assert program == "riverrun"
             found, out, err = made.run(*arguments)
-            assert found == int(code), (command, out, err)
+            assert found == code, (command, out, err)
 
 
 def test_every_command_and_key_is_explained():

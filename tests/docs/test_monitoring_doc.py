@@ -6,7 +6,6 @@ import json
 import random
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -14,16 +13,10 @@ from typer.testing import CliRunner
 from monitor.anomalies import KINDS
 from monitor.trigger import State, diagram
 from serve.cli.app import app
+from tests.docs.pages import commands_of, read_page
 
-PAGE = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text(encoding="utf-8")
-OFFLINE, ONLINE = (
-    [
-        line.rpartition("#")
-        for block in re.findall(r"```sh\n(.*?)```", part, re.DOTALL)
-        for line in block.strip().splitlines()
-    ]
-    for part in PAGE.split("## A running worker")
-)
+PAGE = read_page("monitoring.md")
+OFFLINE, ONLINE = map(commands_of, PAGE.split("## A running worker"))
 STREAM = """\
 [stream]
 name = "orders"
@@ -83,11 +76,11 @@ def stream(tmp_path, monkeypatch):
 def run_all(commands):
     """Run commands, each of which names the code that it leaves with."""
     assert len(commands) >= 8
-    for command, _, code in commands:
+    for command, code in commands:
         program, *arguments = shlex.split(command)
         assert program == "riverrun"
         result = CliRunner().invoke(app, arguments)
-        assert result.exit_code == int(code), (command, result.output)
+        assert result.exit_code == code, (command, result.output)
 
 
 def test_every_command_leaves_with_the_code_behind_it(folder):

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from serve.cli.app import app
 from stream.storage.store import Store
+from tests.docs.pages import STREAM, lines_of, read_page
 from tests.stream.test_store import commit
 
-PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
-LINES = [
-    line
-    for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
-    for line in block.strip().splitlines()
-]
-STREAM = """
-[stream]
-name = "s"
-[event]
-label = "y"
-[model]
-task = "binary"
-pipeline = "linear_model.LogisticRegression()"
-"""
+PAGE = read_page("operations.md")
+LINES = lines_of(PAGE, "console")
 
 
 @pytest.fixture

@@ -14,13 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.pages import blocks_of
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def blocks() -> list[str]:
     """Return the shell blocks of the README."""
-    return re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    return blocks_of(README)
 
 
 def commands() -> list[list[str]]:

@@ -10,8 +10,9 @@ import pytest
 
 from tests.cli.conftest import here, invoke  # noqa: F401
 from tests.cli.watched import rows, write_stream
+from tests.docs.pages import commands_of, read_page
 
-PAGE = (Path(__file__).parents[2] / "docs" / "reports.md").read_text(encoding="utf-8")
+PAGE = read_page("reports.md")
 
 
 @pytest.fixture
@@ -23,12 +24,11 @@ def stream(here, invoke, monkeypatch):  # noqa: F811
 
 
 def test_every_command_leaves_with_the_code_behind_it(stream, invoke):  # noqa: F811
-    (block,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    lines = [line.split("#") for line in block.strip().splitlines()]
-    assert len(lines) == 4
-    for command, code in lines:
+    commands = commands_of(PAGE)
+    assert len(commands) == 4
+    for command, code in commands:
         result = invoke(*shlex.split(command)[1:])
-        assert result.exit_code == int(code), (command, result.stderr)
+        assert result.exit_code == code, (command, result.stderr)
 
 
 def test_every_section_of_the_page_is_explained():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -12,22 +10,10 @@ from typer.testing import CliRunner
 from serve.api.auth.roles import Role
 from serve.cli.app import app
 from stream.load_config import build_config
+from tests.docs.pages import STREAM, blocks_of, commands_of, read_page
 
-PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line.rpartition("#")
-    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    for line in block.strip().splitlines()
-]
-STREAM = """
-[stream]
-name = "s"
-[event]
-label = "y"
-[model]
-task = "binary"
-pipeline = "linear_model.LogisticRegression()"
-"""
+PAGE = read_page("security.md")
+COMMANDS = commands_of(PAGE)
 
 
 @pytest.fixture
@@ -37,23 +23,19 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def blocks() -> list[str]:
-    return re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-
-
 def test_the_commands_do_what_stands_behind_them(folder):
-    keys = next(block for block in blocks() if "keys_file" in block)
+    keys = next(block for block in blocks_of(PAGE, "toml") if "keys_file" in block)
     (folder / "riverrun.toml").write_text(STREAM + keys)
     assert COMMANDS
-    for command, _, code in COMMANDS:
+    for command, code in COMMANDS:
         result = CliRunner().invoke(app, shlex.split(command)[1:])
-        assert result.exit_code == int(code), (command, result.output)
+        assert result.exit_code == code, (command, result.output)
 
 
 def test_every_table_of_the_page_is_a_configuration():
     import tomllib
 
-    for block in blocks():
+    for block in blocks_of(PAGE, "toml"):
         tables = tomllib.loads(STREAM)
         for name, section in tomllib.loads(block).items():
             tables[name] = tables.get(name, {}) | section

@@ -16,16 +16,16 @@ import httpx
 import pytest
 
 from stream.records import NewRecord
+from tests.docs.pages import blocks_of, lines_of, read_page
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
+PAGE = read_page("serving.md")
 UP = "riverrun up"
 
 
 def commands() -> list[str]:
     """Return the page's commands, in order."""
-    blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    return [line.split("#")[0].strip() for block in blocks for line in block.strip().splitlines()]
+    return [line.split("#")[0].strip() for line in lines_of(PAGE)]
 
 
 class Folder:
@@ -156,7 +156,7 @@ def test_the_broker_pattern_answers_over_kafka(tmp_path, kafka_broker):
 def test_the_client_of_the_page_is_the_one_that_there_is():
     import serve.client
 
-    code = "\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
+    code = "\n".join(blocks_of(PAGE, "python"))
     compile(code, "docs/serving.md", "exec")
     for verb in re.findall(r"client\.(\w+)\(", code):
         assert hasattr(serve.client.Client, verb)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import sys
 import time
 from typing import Any
 
@@ -16,9 +18,10 @@ class Moody(Ledger):
     it learns. An event without ``n`` goes well.
     """
 
-    def __init__(self, mood: str = "") -> None:
+    def __init__(self, mood: str = "", only_in_training: bool = False) -> None:
         super().__init__()
         self.mood = mood
+        self.only_in_training = only_in_training
         self.eaten: list[bytearray] = []
 
     def predict_proba_one(self, x: dict[str, Any]) -> Any:
@@ -37,6 +40,10 @@ class Moody(Ledger):
             return {"none": None, "empty": {}, "nan": {True: math.nan, False: math.nan}}.get(
                 self.mood, said
             )
+        if self.only_in_training and not _is_training():
+            return said
+        if self.mood == "never lets go":
+            re.match(r"(a+)+$", "a" * 100 + "b")
         if self.mood == "never ends":
             while True:
                 time.sleep(0.01)
@@ -45,6 +52,10 @@ class Moody(Ledger):
                 self.eaten.append(bytearray(b"x" * (4 << 20)))
                 time.sleep(0.01)
         return said
+
+
+def _is_training() -> bool:
+    return sys.argv[0].endswith("training.py")
 
 
 def raises() -> Moody:
@@ -75,6 +86,21 @@ def never_ends() -> Moody:
 def eats() -> Moody:
     """Take more and more memory."""
     return Moody("eats")
+
+
+def trains_for_ever() -> Moody:
+    """Go on for ever at the first event that a challenger is trained on; else do well."""
+    return Moody("never ends", only_in_training=True)
+
+
+def trains_and_holds_on() -> Moody:
+    """Do so where no other thread of the process ever runs again."""
+    return Moody("never lets go", only_in_training=True)
+
+
+def trains_and_eats() -> Moody:
+    """Take more and more memory while a challenger is trained; else do well."""
+    return Moody("eats", only_in_training=True)
 
 
 def well() -> Moody:

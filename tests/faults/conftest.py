@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from tests.faults.promises import PROMISES, Figures, Record, by_promise, collect, write
+from tests.faults.scene import Scene
+from tests.kafka.broker import LocalKafka
 
 _PROPERTY = "promise"
 _told = pytest.StashKey[list[tuple[str, list[str], Figures]]]()
@@ -55,6 +59,21 @@ def record(request: pytest.FixtureRequest) -> Iterator[Record]:
     if not request.node.stash.get(_failed, False):
         made.assert_nothing_lost()
         assert made.figures.faults, "no fault was injected"
+
+
+@pytest.fixture(params=["sqlite", "kafka"])
+def log_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of each log."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'log.db'}"
+    broker: LocalKafka = request.getfixturevalue("kafka_broker")
+    return broker.url
+
+
+@pytest.fixture
+def scene_of(log_url: str, tmp_path: Path, record: Record) -> Callable[..., Scene]:
+    """Return what makes a scene on each log, with a store in a file; see ``Scene``."""
+    return partial(Scene, log_url, f"sqlite:///{tmp_path / 'store.db'}", tmp_path, record)
 
 
 _record = pytest.StashKey[Record]()

@@ -38,6 +38,21 @@ SECTIONS: dict[str, dict[str, Any]] = {
 """What a scene's stream is configured with: a model that keeps a ledger, and a commit a turn."""
 
 
+ONE_RUN: dict[str, Any] = {
+    "enabled": True,
+    "labels": 400,
+    "drift": False,
+    "skew": False,
+    "performance": False,
+    "max_per_day": 1,
+    "min_events": 50,
+    "min_labels": 60,
+    "max_labels": 800,
+    "probation": 200,
+}
+"""A ``[retrain]`` by which a stream's labels begin one retraining run."""
+
+
 class Scene:
     """One stream on one log and in one store, and the workers that suffer on it.
 

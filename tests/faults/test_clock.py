@@ -10,7 +10,6 @@ import pytest
 from tests.conftest import real_thing
 from tests.faults.programs import Asked, Program, read_so_far, wait_for
 from tests.faults.promises import ROOT
-from tests.faults.scene import Scene
 from tests.lines import event, new_records, truth
 
 pytestmark = pytest.mark.promise("clock_free")
@@ -30,15 +29,10 @@ def library():
     return found[0]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.slow_fault)])
-def scene(request, tmp_path, record):
+@pytest.fixture
+def scene(scene_of):
     """Return a stream without events, on each log, with a long wait for labels."""
-    if request.param == "sqlite":
-        broker = f"sqlite:///{tmp_path / 'log.db'}"
-    else:
-        broker = request.getfixturevalue("kafka_broker").url
-    store = f"sqlite:///{tmp_path / 'store.db'}"
-    return Scene(broker, store, tmp_path, record, events=0, labels={"max_delay": "1d"})
+    return scene_of(events=0, labels={"max_delay": "1d"})
 
 
 def produce(scene, first):
@@ -64,6 +58,9 @@ def committed_at(scene):
 SLEEP = "import select, time; time.sleep = lambda span: select.select([], [], [], max(0.0, span))\n"
 
 
+@pytest.mark.parametrize(
+    "log_url", ["sqlite", pytest.param("kafka", marks=pytest.mark.slow_fault)], indirect=True
+)
 def test_clock_jumps_of_three_days_change_nothing(scene, record, library, tmp_path):
     offset = tmp_path / "offset"
     offset.write_text("+0\n")

@@ -157,6 +157,24 @@ def test_a_topic_that_was_made_anew_stops_the_next_start(kafka_broker, tmp_path,
     assert scene.store().newest().status["counts"]["learned"] == replay.line.counts.learned
 
 
+def test_a_topic_that_was_made_anew_and_has_grown_past_the_checkpoint_stops_the_next_start(
+    kafka_broker, tmp_path, record
+):
+    scene = make_scene(kafka_broker, tmp_path, record)
+    topic = scene.config.events_topic
+    code, errors = scene.run()
+    assert code == 0, errors
+    before = scene.store().newest()
+    replace(kafka_broker, topic)
+    scene.produce(more_events(scene, 2_000, before.offsets[f"{topic}-0"] + 50))
+    record.fault()
+    code, errors = scene.run()
+    assert code == 4, errors
+    assert f"topic '{topic}' was deleted and made anew" in errors
+    assert happenings(scene, "log_replaced")
+    assert scene.store().newest() == before
+
+
 def test_a_topic_that_is_made_anew_under_a_worker_stops_it(kafka_broker, tmp_path, record):
     scene, told, until = (
         make_scene(kafka_broker, tmp_path, record),

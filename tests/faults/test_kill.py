@@ -6,8 +6,6 @@ import signal
 
 import pytest
 
-from tests.faults.scene import Scene
-
 pytestmark = pytest.mark.promise("learned_once")
 
 # A commit is some twenty statements; the first sixty cover two of them, start-up included.
@@ -31,14 +29,10 @@ STEPS = [
 ]
 
 
-@pytest.fixture(params=["sqlite", "kafka"])
-def scene(request, tmp_path, record):
+@pytest.fixture
+def scene(scene_of):
     """Return a produced stream on each log."""
-    if request.param == "sqlite":
-        broker = f"sqlite:///{tmp_path / 'log.db'}"
-    else:
-        broker = request.getfixturevalue("kafka_broker").url
-    return Scene(broker, f"sqlite:///{tmp_path / 'store.db'}", tmp_path, record)
+    return scene_of()
 
 
 def test_killed_at_every_step_of_the_commit(scene, record):

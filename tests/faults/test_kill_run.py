@@ -11,24 +11,12 @@ import pytest
 from stream.build import line_factory
 from stream.snapshot import restore
 from tests.faults.oracle import learned_by
-from tests.faults.scene import Scene
+from tests.faults.scene import ONE_RUN
 from tests.lines import event, new_records, truth
 
 pytestmark = pytest.mark.promise("runs_once")
 
 EVENTS = 1_500
-RETRAIN = {
-    "enabled": True,
-    "labels": 400,
-    "drift": False,
-    "skew": False,
-    "performance": False,
-    "max_per_day": 1,
-    "min_events": 50,
-    "min_labels": 60,
-    "max_labels": 800,
-    "probation": 200,
-}
 STAGES = [
     ("before_begin_training", 1),
     ("after_begin_training", 1),
@@ -43,15 +31,10 @@ STAGES = [
 ]
 
 
-@pytest.fixture(params=["sqlite", "kafka"])
-def scene(request, tmp_path, record):
+@pytest.fixture
+def scene(scene_of):
     """Return a stream on each log, whose labels begin one run."""
-    if request.param == "sqlite":
-        broker = f"sqlite:///{tmp_path / 'log.db'}"
-    else:
-        broker = request.getfixturevalue("kafka_broker").url
-    store = f"sqlite:///{tmp_path / 'store.db'}"
-    scene = Scene(broker, store, tmp_path, record, events=0, retrain=RETRAIN)
+    scene = scene_of(events=0, retrain=ONE_RUN)
     rows = [event(number, truth(number)) for number in range(EVENTS)]
     scene.produce(new_records(scene.config.events_topic, rows))
     return scene
@@ -73,7 +56,7 @@ def assert_decided_once(scene):
     numbers = {event(number)["a"]: number for number in range(EVENTS)}
     first = min(numbers[key] for key in learned)
     scene.record.compared({event(n)["a"]: 1 for n in range(first, EVENTS)}, learned)
-    assert EVENTS - first >= RETRAIN["min_events"]
+    assert EVENTS - first >= ONE_RUN["min_events"]
     store.close()
 
 

@@ -30,18 +30,10 @@ LETTERS = 100
 STEPS = [(f"{when}_append", times) for times in (1, 2, 3, 4, 6) for when in ("before", "after")]
 
 
-@pytest.fixture(params=["sqlite", "kafka"])
-def broker(request, tmp_path):
-    """Return the URL of each log."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'log.db'}"
-    return request.getfixturevalue("kafka_broker").url
-
-
 @pytest.fixture
-def scene(broker, tmp_path):
+def scene(log_url, tmp_path):
     """Return a stream with letters on two partitions, and two events that are learned."""
-    log = open_log(broker)
+    log = open_log(log_url)
     name = f"replay-{os.getpid()}-{random.randrange(10**9)}"
     topics = {"partitions": 2}
     scene = Scene(log, f"sqlite:///{tmp_path / 'store.db'}", name, topics=topics)
@@ -77,23 +69,23 @@ def assert_each_is_there_once(scene, record):
     assert (counts["learned"], counts["dead_lettered"]) == (LETTERS + 2, LETTERS)
 
 
-def test_a_replay_killed_at_every_step(scene, broker, tmp_path, record):
+def test_a_replay_killed_at_every_step(scene, log_url, tmp_path, record):
     errors = tmp_path / "errors"
     for step, times in STEPS:
-        code, said = end(start(scene, broker, errors, step=step, times=times), errors)
+        code, said = end(start(scene, log_url, errors, step=step, times=times), errors)
         assert code == -signal.SIGKILL, said or "there was nothing left to replay"
         record.fault()
-    code, said = end(start(scene, broker, errors), errors)
+    code, said = end(start(scene, log_url, errors), errors)
     assert code == 0, said
     assert_each_is_there_once(scene, record)
 
 
-def test_a_replay_killed_at_random(scene, broker, tmp_path, record):
+def test_a_replay_killed_at_random(scene, log_url, tmp_path, record):
     errors = tmp_path / "errors"
     rng = random.Random(3)
     for _ in range(6):
         before = sum(scene.replays().values())
-        process = start(scene, broker, errors, slow=0.05)
+        process = start(scene, log_url, errors, slow=0.05)
         deadline = time.monotonic() + 20
         while sum(scene.replays().values()) == before and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -101,6 +93,6 @@ def test_a_replay_killed_at_random(scene, broker, tmp_path, record):
         process.kill()
         code, _ = end(process, errors)
         record.fault(code == -signal.SIGKILL)
-    code, said = end(start(scene, broker, errors), errors)
+    code, said = end(start(scene, log_url, errors), errors)
     assert code == 0, said
     assert_each_is_there_once(scene, record)

@@ -12,7 +12,7 @@ import pytest
 from stream.logs.open_log import open_log
 from tests.faults.oracle import read_all, read_source, said_of
 from tests.faults.programs import Asked, Program, wait_for
-from tests.faults.scene import Scene
+from tests.faults.scene import ONE_RUN, Scene
 from tests.lines import event, new_records, truth
 
 pytestmark = pytest.mark.promise("stops_clean")
@@ -36,18 +36,6 @@ STAGES = [
     ("after_commit", 2),
     ("before_copying_offsets", 2),
 ]
-RETRAIN = {
-    "enabled": True,
-    "labels": 400,
-    "drift": False,
-    "skew": False,
-    "performance": False,
-    "max_per_day": 1,
-    "min_events": 50,
-    "min_labels": 60,
-    "max_labels": 800,
-    "probation": 200,
-}
 RUN_STAGES = [
     ("before_begin_training", 1),
     ("after_tell_training", 1),
@@ -57,24 +45,16 @@ RUN_STAGES = [
 ]
 
 
-def made(request, tmp_path, record, **options):
-    """Return a stream on the log that a test is for."""
-    if request.param == "sqlite":
-        broker = f"sqlite:///{tmp_path / 'log.db'}"
-    else:
-        broker = request.getfixturevalue("kafka_broker").url
-    return Scene(broker, f"sqlite:///{tmp_path / 'store.db'}", tmp_path, record, **options)
+@pytest.fixture
+def scene(scene_of):
+    return scene_of()
 
 
-@pytest.fixture(params=["sqlite", "kafka"])
-def scene(request, tmp_path, record):
-    return made(request, tmp_path, record)
-
-
-@pytest.fixture(params=["sqlite"])
-def run_scene(request, tmp_path, record):
+@pytest.fixture
+def run_scene(tmp_path, record):
     """Return a stream whose labels begin one run."""
-    scene = made(request, tmp_path, record, events=0, retrain=RETRAIN)
+    broker, store = f"sqlite:///{tmp_path / 'log.db'}", f"sqlite:///{tmp_path / 'store.db'}"
+    scene = Scene(broker, store, tmp_path, record, events=0, retrain=ONE_RUN)
     rows = [event(number, truth(number)) for number in range(1_500)]
     scene.produce(new_records(scene.config.events_topic, rows))
     return scene
@@ -137,7 +117,7 @@ def test_sigterm_in_a_rebuild(scene):
 
 def test_sigterm_ends_up_with_all_that_it_started(tmp_path, record):
     broker, store = f"sqlite:///{tmp_path / 'log.db'}", f"sqlite:///{tmp_path / 'store.db'}"
-    retrain = RETRAIN | {"min_events": 1_000_000}  # it goes on for as long as it is let
+    retrain = ONE_RUN | {"min_events": 1_000_000}  # it goes on for as long as it is let
     scene = Scene(broker, store, tmp_path, record, events=0, retrain=retrain)
     rows = [event(number, truth(number)) for number in range(1_500)]
     scene.produce(new_records(scene.config.events_topic, rows))

@@ -7,7 +7,6 @@ import signal
 
 import pytest
 
-from tests.faults.scene import Scene
 from tests.lines import event, new_records, truth
 
 pytestmark = pytest.mark.promise("learned_once", "models_fail_alone")
@@ -15,17 +14,10 @@ pytestmark = pytest.mark.promise("learned_once", "models_fail_alone")
 SWITCHES = ["1.5", [1, 2], True, None, {"deep": 1}, 10**400, "", -0.0]
 
 
-@pytest.fixture(params=["sqlite", "kafka"])
-def scene(request, tmp_path, record):
+@pytest.fixture
+def scene(scene_of):
     """Return a stream on each log in which the feature ``b`` changes its type each 60 events."""
-    if request.param == "sqlite":
-        broker = f"sqlite:///{tmp_path / 'log.db'}"
-    else:
-        broker = request.getfixturevalue("kafka_broker").url
-    store = f"sqlite:///{tmp_path / 'store.db'}"
-    scene = Scene(
-        broker, store, tmp_path, record, events=0, dead_letters={"max_share": 1.0, "window": 100}
-    )
+    scene = scene_of(events=0, dead_letters={"max_share": 1.0, "window": 100})
     rng, rows = random.Random(4), []
     for number in range(1_500):
         turn = number // 60

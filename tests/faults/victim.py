@@ -72,6 +72,10 @@ class Done:
         """It is over."""
         return False
 
+    def heard(self) -> bool:
+        """It says no more."""
+        return False
+
     def end(self) -> None:
         """Nothing is left to end."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import subprocess
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from tests.kafka.broker import free_port
+from tests.servers import start_server
 
 CONFIG = """\
 route:
@@ -37,9 +37,7 @@ class LocalAlertmanager:
             )
         self._path, self._folder = path, folder
         (folder / "config.yml").write_text(CONFIG.format(url=pager))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
@@ -47,18 +45,7 @@ class LocalAlertmanager:
         command = [self._path, f"--config.file={self._folder / 'config.yml'}"]
         command += [f"--web.listen-address=127.0.0.1:{self.port}", "--cluster.listen-address="]
         command += [f"--storage.path={self._folder / 'data'}"]
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder)
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                urllib.request.urlopen(f"{self.url}/-/ready", timeout=5).close()
-            except OSError:
-                if time.monotonic() > deadline or self._process.poll() is not None:
-                    raise
-                time.sleep(0.1)
-            else:
-                return
+        self._process = start_server(command, self._folder, f"{self.url}/-/ready")
 
     def stop(self) -> None:
         """Stop it."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
+
+from tests.kafka.broker import free_port
+from tests.servers import start_server
 
 
 class LocalMlflow:
@@ -21,9 +20,7 @@ class LocalMlflow:
         if path is None:
             raise FileNotFoundError("mlflow; pip install mlflow")
         self._path, self._folder = path, folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
@@ -32,22 +29,10 @@ class LocalMlflow:
         command += ["--backend-store-uri", f"sqlite:///{self._folder / 'mlflow.db'}"]
         command += ["--artifacts-destination", str(self._folder / "artifacts"), "--workers", "1"]
         environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=self._folder, env=environment,
-                start_new_session=True,
-            )  # fmt: skip
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                urllib.request.urlopen(f"{self.url}/health", timeout=5).close()
-            except OSError:
-                if time.monotonic() > deadline or self._process.poll() is not None:
-                    print((self._folder / "log").read_text()[-2_000:])
-                    raise
-                time.sleep(0.2)
-            else:
-                return
+        self._process = start_server(
+            command, self._folder, f"{self.url}/health", 120, env=environment,
+            start_new_session=True,
+        )  # fmt: skip
 
     def stop(self) -> None:
         """Stop it, and the workers that it started."""

@@ -8,25 +8,26 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from typing import Any
 
 import httpx
 import msgspec
 import pytest
 import structlog
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from structlog.testing import capture_logs
 
 from serve.otel import asked_for, open_provider
 from serve.traced_line import TracedLine
-from stream.errors import ConfigError
+from serve.traced_sink import EventIds, TracedSink, trace_of
+from stream.errors import ConfigError, RecordTooLargeError
 from stream.records import NewRecord
 from stream.trace import is_traceparent, trace_headers, trace_id
+from tests.otlp import Collector
 
 ROOT = Path(__file__).parents[2]
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -253,48 +254,92 @@ def test_tracing_changes_nothing_that_is_learned(make_world, spans):
     assert len(spans.get_finished_spans()) == 15
 
 
+# ---------------------------------------------------------------- what is produced
+
+
+@pytest.fixture
+def sending(world, spans):
+    """Return a function that makes a sink with traces, of those that a sampler takes."""
+
+    def make(share: float = 1.0, exporter: Any = None) -> TracedSink:
+        provider = TracerProvider(
+            sampler=TraceIdRatioBased(share), shutdown_on_exit=False, id_generator=EventIds()
+        )
+        provider.add_span_processor(SimpleSpanProcessor(exporter or spans))
+        return TracedSink(world.log.sink(), provider, "flights", "memory")
+
+    return make
+
+
+def produced(world, count: int = 1, topic: str | None = None) -> list[NewRecord]:
+    events = [world.event() for _ in range(count)]
+    topic = topic or world.config.events_topic
+    return [NewRecord(topic, e["id"].encode(), msgspec.json.encode(e)) for e in events]
+
+
+def test_an_event_and_its_label_are_produced_in_one_trace(world, spans, sending):
+    (event,) = produced(world)
+    label = NewRecord(world.config.labels_topic, event.key, event.value, (("mine", b"1"),))
+    sending().append([event])
+    sending().append([label])  # another process
+    sending().append(produced(world))
+    one, two, three = spans.get_finished_spans()
+    assert one.context.trace_id == two.context.trace_id != three.context.trace_id
+    assert one.context.span_id != two.context.span_id
+    assert one.context.trace_id == trace_of("flights", event.key.decode())
+    assert trace_of("trains", event.key.decode()) != one.context.trace_id
+    (record,) = world.records(world.config.labels_topic)
+    assert record.headers[0] == ("mine", b"1")
+    handed_on = headers_of(record)["traceparent"].split("-")
+    assert handed_on[1:3] == [f"{two.context.trace_id:032x}", f"{two.context.span_id:016x}"]
+    assert one.kind.name == "PRODUCER"
+    assert not one.context.trace_flags.random_trace_id
+
+
+def test_what_the_sampler_leaves_out_is_sent_as_it_came(world, spans, sending):
+    rows = produced(world, 400)
+    sending(0.25).append(rows)
+    found = world.records()[-400:]
+    with_headers = [record for record in found if record.headers]
+    assert 50 < len(with_headers) < 150
+    assert [record.value for record in found] == [row.value for row in rows]
+    labels = [NewRecord(world.config.labels_topic, row.key, row.value) for row in rows]
+    sending(0.25).append(labels)  # the sampler takes an event and its label, or neither
+    told = [record.key for record in world.records(world.config.labels_topic) if record.headers]
+    assert told == [record.key for record in with_headers]
+    assert len(spans.get_finished_spans()) == 2 * len(with_headers)
+
+
+def test_records_without_a_key_have_traces_of_their_own(world, spans, sending):
+    rows = [NewRecord(row.topic, None, row.value) for row in produced(world, 2)]
+    sending().append(rows)
+    one, two = spans.get_finished_spans()
+    assert one.context.trace_id != two.context.trace_id
+
+
+def test_what_the_log_does_not_take_is_an_error_in_its_span(world, spans, sending):
+    (event,) = produced(world)
+    sink = sending()
+    with pytest.raises(RecordTooLargeError):
+        sink.append([NewRecord(event.topic, event.key, b"x" * 10_000_000)])
+    (span,) = spans.get_finished_spans()
+    assert not span.status.is_ok
+
+
+@pytest.mark.usefixtures("every_line")
+def test_a_slow_collector_is_waited_for_once(world, sending, monkeypatch):
+    sink = sending()
+    waited = []
+    monkeypatch.setattr("serve.traced_sink._SLOW_SECONDS", -1.0)
+    monkeypatch.setattr(sink._provider, "force_flush", lambda: waited.append(1))
+    with capture_logs() as lines:
+        for _ in range(3):
+            sink.append(produced(world))
+    assert len(waited) == 1
+    assert [line["event"] for line in lines] == ["collector_slow"]
+
+
 # ---------------------------------------------------------------- OTLP, by the variables alone
-
-
-class Collector:
-    """Takes OTLP over HTTP."""
-
-    def __init__(self) -> None:
-        self.spans: list = []
-        self.services: set[str] = set()
-        self.headers: list[dict[str, str]] = []
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                data = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.headers.get("Content-Encoding") == "gzip":
-                    import gzip
-
-                    data = gzip.decompress(data)
-                request = ExportTraceServiceRequest.FromString(data)
-                collector.headers.append({k.lower(): v for k, v in self.headers.items()})
-                for resource in request.resource_spans:
-                    named = {a.key: a.value.string_value for a in resource.resource.attributes}
-                    collector.services.add(named["service.name"])
-                    for scope in resource.scope_spans:
-                        collector.spans.extend(scope.spans)
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 @pytest.fixture

@@ -35,6 +35,9 @@ class Done:
     def is_alive(self):
         return False
 
+    def heard(self):
+        return False
+
     def end(self):
         """Nothing is left to end."""
 

@@ -69,6 +69,28 @@ def test_regression_scores_equal_those_of_river():
     assert baselines.predict()[1] == pytest.approx(sum(seen) / len(seen))
 
 
+@pytest.mark.parametrize("window", [50, 1_000])
+@pytest.mark.parametrize("names", [["ROCAUC", "Accuracy"], ["LogLoss", "CohenKappa"]])
+def test_labels_scored_together_score_as_one_by_one(names, window):
+    """However a promotion, frozen answers and missing ones lie among them."""
+    rng = random.Random(5)
+    rows = []
+    for number, (label, positive) in enumerate(stream()):
+        said = (None, None) if number == 0 else (rng.random() < 0.5, rng.random() < 0.5)
+        frozen = positive / 2 if number % 10 == 0 else None
+        answer = None if number % 13 == 0 else positive
+        rows.append(({}, label, answer, said, number, 0, frozen, number % 3 > 0))
+    single, together = made(names, "binary", window), made(names, "binary", window)
+    for _, label, answer, said, _, _, frozen, is_of_now in rows:
+        single.update(label, answer, said, is_of_now=is_of_now, frozen=frozen)
+    for start in range(0, len(rows), 70):
+        together.update_all(rows[start : start + 70])
+    together.update_all([])
+    for told in ("summary", "since", "rolling", "beside_frozen", "rolling_beside_frozen", "recent"):
+        assert getattr(single, told)() == getattr(together, told)(), told
+    assert (single.scored, single.unscored) == (together.scored, together.unscored)
+
+
 def test_a_missing_prediction_is_counted_and_not_scored():
     scores = made(["Accuracy"], "binary")
     scores.update(True, None, (True, True))

@@ -15,6 +15,7 @@ from stream.errors import (
     OffsetExpiredError,
     OffsetTruncatedError,
     StoreUnreachableError,
+    TopicReplacedError,
 )
 from stream.logs.memory_log import MemoryLog
 from stream.logs.scripted_source import ABORT, EOF, PAUSE
@@ -337,6 +338,19 @@ def test_a_rebuild_over_a_truncated_log_ends(bench):
     bench.log.truncate(EVENTS, 5)
     assert bench.run(rebuild=True).line.counts.events == 5
     assert bench.store.newest().version == "v2"
+
+
+def test_a_log_that_was_replaced_is_told_by_its_id_however_long_it_is(bench):
+    bench.produce(new_records("s.events", [event(n) for n in range(20)]))
+    bench.run()
+    bench.log = MemoryLog(clock=lambda: 1_000_000)
+    bench.log.create_topics(dict.fromkeys(bench.config.topic_names, 1))
+    bench.produce(new_records("s.events", [event(n) for n in range(100, 150)]))
+    with pytest.raises(TopicReplacedError, match="since the last checkpoint"):
+        bench.worker()
+    assert bench.store.happenings()[0]["kind"] == "log_replaced"
+    assert bench.run(rebuild=True).line.counts.events == 50
+    assert len(bench.topic("predictions")) == 50
 
 
 def test_the_secret_protects_what_is_unpickled(bench):

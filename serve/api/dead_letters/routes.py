@@ -19,9 +19,9 @@ from serve.api.models import with_example
 from serve.api.openapi import body, problems
 from serve.api.problems import ProblemError, problem_of
 from serve.api.served_stream import ServedStream, Streams
+from stream.dead_letters.reading import unseen
 from stream.dead_letters.rebuilds import Rebuild, rebuilds_of
 from stream.dead_letters.replay import Outcome, Replay
-from stream.dead_letters.revival import SKIPPED
 from stream.dead_letters.selection import Selection
 from stream.errors import LogError, ReplayRunningError, TopicNotFoundError
 from stream.storage.audit import Actor
@@ -117,8 +117,8 @@ def _replay(served: ServedStream, rebuilds: list[Rebuild], limit: int) -> Replay
             clock=served.clock,
         )  # fmt: skip
         with closing(replay):
-            replay.read_marks(_nobody)
-            outcome = replay.run(is_over, _nobody)
+            replay.read_marks(unseen)
+            outcome = replay.run(is_over, unseen)
             return _told(replay.topic.topic, outcome, stopped or outcome.replayed >= limit)
     except TopicNotFoundError as error:
         if error.topic != served.config.dead_letters_topic:
@@ -131,13 +131,8 @@ def _replay(served: ServedStream, rebuilds: list[Rebuild], limit: int) -> Replay
 
 
 def _told(topic: str, outcome: Outcome, more: bool) -> Replayed:
-    plural = "s" * (outcome.selected != 1)
-    parts = [f"{outcome.replayed:,} of {outcome.selected:,} dead letter{plural} replayed"]
-    parts += [
-        f"{outcome.skipped[reason]:,} skipped: they {why}"
-        for reason, why in SKIPPED.items()
-        if outcome.skipped[reason]
-    ]
+    parts = [outcome.share("replayed")]
+    parts += [f"{count:,} skipped: they {why}" for count, why in outcome.skips()]
     return Replayed(
         state="done",
         outcome="; ".join(parts) + ("; ask again for the rest" if more else ""),
@@ -157,7 +152,3 @@ def _running(detail: str) -> ProblemError:
 def _unreachable(error: LogError) -> ProblemError:
     detail = f"{error}. What was appended is marked: ask again, and each is appended once"
     return ProblemError(problem_of(503, "log_unreachable", detail), _RETRY)
-
-
-def _nobody(_done: float, _text: str) -> None:
-    """Show no progress."""

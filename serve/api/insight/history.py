@@ -170,6 +170,7 @@ _KINDS: dict[str, tuple[Severity, str]] = {
     "checkpoint_damaged": ("bad", "A checkpoint is damaged and was passed over"),
     "gap": ("warn", "Records expired unread, and the worker went on behind them"),
     "log_truncated": ("warn", "The log ends before a checkpoint"),
+    "log_replaced": ("warn", "A topic was made anew"),
     "restored": ("warn", "The store was restored from a backup"),
     "went_back": ("warn", "The worker went back to an older checkpoint"),
     "rebuild": ("info", "The state is built anew from the log"),

@@ -34,6 +34,7 @@ from serve.api.monitoring.stage import Covered, covered, stage_of, watched_strea
 from serve.api.openapi import problems
 from serve.api.served_stream import Streams
 from serve.stored_monitor import read_view, scores_of
+from stream.counts import LABEL_FATES
 from stream.sections import Task
 from stream.storage.history import PaneKey, StoredPane
 from stream.watching.beside import Beside
@@ -41,17 +42,6 @@ from stream.watching.leads import MODEL
 from stream.watching.losses import MEANINGS
 from stream.watching.outlook import compare
 from stream.watching.summary import View
-
-_FATES = (
-    "matched",
-    "early",
-    "orphaned",
-    "late",
-    "duplicate",
-    "conflicting",
-    "expired",
-    "evicted",
-)
 
 
 def add_performance_routes(app: FastAPI, streams: Streams) -> None:
@@ -127,7 +117,7 @@ def _of_the_stream(status: dict[str, Any], view: View | None) -> dict[str, Any]:
     return {
         "whole": Performance() if view is None else Performance.from_data(view.performance),
         "range": None,
-        "fates": None if labels is None else {name: labels[name] for name in _FATES},
+        "fates": None if labels is None else {name: labels[name] for name in LABEL_FATES},
         "outlook": (status.get("monitor") or {}).get("estimate"),
         "scores": status.get("scores"),
         "rolling": status.get("rolling"),

@@ -130,12 +130,10 @@ def _again(
 ) -> Answered | Problem:
     if before.digest == digest:
         stream.memory.repeated += 1
-        # The process that gave it may have been killed before it was recorded; a record too many
-        # is dropped by the worker as a repeat.
-        if before.unrecorded and stream.recorder.offer(
-            _record(stream, event, value, before.unrecorded)
-        ):
-            stream.memory.taken_over(event.id)
+        if stream.memory.take_over(event.id, before):  # who gave it was killed, or gave up
+            record = _record(stream, event, value, before.unrecorded)
+            if not stream.recorder.offer(record):
+                stream.memory.give_back(event.id)
         return Answered(before.answer, True)
     field = f"{where}.{stream.config.event.id}"
     message = (

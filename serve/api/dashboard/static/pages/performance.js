@@ -215,7 +215,7 @@ function outlook(source) {
       const real = one.realised[metric];
       const fits = real === null || real === undefined || band.low === null || (real >= band.low && real <= band.high);
       return fact(metric, `${number(real)} `, badge(fits ? "ok" : "warn", fits ? "as promised" : "not as promised"), h("small", {}, h("br"), `promised ${number(band.low)} to ${number(band.high)}`));
-    })), h("p", { class: "muted" }, `The last ${many(one.panes, "window")}: ${whole(one.labels)} of ${whole(one.predictions)} predictions have a label.`)),
+    })), h("p", { class: "muted" }, `The last ${many(one.panes, "window")}: ${whole(one.labels)} labels came, for ${whole(one.predictions)} predictions.`)),
   });
 }
 
