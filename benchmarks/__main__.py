@@ -57,6 +57,10 @@ def main() -> int:
         return quick.check(DOCS / "benchmarks.json")
     results: dict[str, Any]
     if arguments.document:
+        if not (arguments.output / "benchmarks.json").exists():
+            parser.error(
+                f"nothing has been measured yet: {arguments.output} has no benchmarks.json"
+            )
         results = json.loads((arguments.output / "benchmarks.json").read_text())
         (arguments.output / "benchmarks.md").write_text(document(results, arguments.output))
         return 0

@@ -6,14 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import mini_batch, startup
+from benchmarks import latency, mini_batch, startup
 from benchmarks.peers.__main__ import tables
 from benchmarks.streams import PIPELINES
-
-_PUBLISHED = """
-For scale: StreamMLOps published 974 ms end to end, on a managed Kafka over a network; this is one
-machine, and the two cannot be compared.
-"""
 
 
 def others(docs: Path) -> list[str]:
@@ -44,9 +39,9 @@ def _peers(results: Any) -> list[str]:
 
     parts = [
         "## Beside peers\n",
-        "Quix Streams, Faust, chantilly and plain loops, all with River, on one Apache Kafka: the",
-        "first row of each is what people write today. `python -m benchmarks.peers`; versions,",
-        "settings and what each does beside it are in `docs/peers.md`.\n",
+        "Quix Streams, Faust, chantilly and plain loops, all with River, the same events on one",
+        "Apache Kafka: `python -m benchmarks.peers`. How it is measured, versions, settings and",
+        "what each does beside it are in `docs/peers.md`.\n",
     ]
     for title, table in tables(results["race"]):
         if title.endswith(next(iter(PIPELINES))):
@@ -63,7 +58,7 @@ def _latency(table: Any) -> list[str]:
     from benchmarks.__main__ import markdown
 
     about = "From append to prediction and from label to learned: `docs/latency.md`.\n"
-    return ["## Latency\n", about, markdown(table), _PUBLISHED]
+    return ["## Latency\n", about, markdown(table), latency.PUBLISHED]
 
 
 def _startup(results: Any) -> list[str]:

@@ -8,7 +8,7 @@ _ROWS = (
         "learns from each event exactly once through a crash",
         "but for a crash between the pickle and the commit; not with offsets left to the client",
         "with the model in its state, exactly-once and a pickle with each event",
-        "with the model in a table, exactly-once and a pickle with each event",
+        "what exactly-once with the model in a table is for; the ledger above shows what it did",
         "no: it knows no offsets",
         "yes",
     ),
@@ -93,5 +93,6 @@ Events carry one key, so that Quix and Faust can keep one model by key without a
 file and renamed, then offsets are committed. Pickling with each event costs as much as the model is
 large; a Hoeffding tree's pickle grows with its leaves. chantilly is asked over a kept connection by
 a loop that reads the topic; it takes the first pipeline only, with one thread, because its files
-take no second one. It is not killed: nothing of it is meant to survive that.
+take no second one. It is not killed: nothing of it is meant to survive that. Where Faust's ledger
+is not even, why has not been looked into; its settings are those that its documentation names.
 """

@@ -23,7 +23,7 @@ from benchmarks.peers.topics import StalledError, Topics
 from benchmarks.processes import cpu_seconds
 from benchmarks.streams import PIPELINES, rows
 
-_LABELLED = 2_000
+_LABELLED = 500
 """Events with a label in the task that only predicts: so that there is a model that has learned."""
 
 
