@@ -118,6 +118,7 @@ class SystemAnswer(BaseModel):
                     "memory_bytes": 183_000_000,
                     "processor_seconds": 4.5,
                     "started_at": "2013-05-03T14:05:00Z",
+                    "transport": "kafka-python",
                 }
             ],
             "checkpoint": None,
