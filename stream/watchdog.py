@@ -114,7 +114,7 @@ class Watchdog:
     def handle_training(self, line: Line, records: Sequence[Record]) -> Step:
         """Let a line of candidates handle records, and look on."""
         self._advice = self.CANDIDATE_ADVICE
-        step = self.handle(Line.handle, line, records, 0)
+        step = self.handle(lambda on, some, now: on.handle(some, now), line, records, 0)
         self._advice = self.STUCK_ADVICE
         return step
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.programs import Program, read_so_far, wait_for
-from tests.faults.scene import Scene
-from tests.faults.test_kill_run import RETRAIN
+from tests.faults.scene import ONE_RUN, Scene
 from tests.lines import event, new_records, truth
 
 pytestmark = pytest.mark.promise("models_fail_alone")
@@ -32,7 +31,7 @@ def failures(scene):
     [
         (
             "trains_for_ever",
-            {"stuck_after": "2s"},
+            {"stuck_after": "8s"},
             ("in _moody (bad_models.py, line ", "(worker.stuck_after)", "Mend the candidate"),
         ),
         (
@@ -42,7 +41,7 @@ def failures(scene):
         ),
         pytest.param(
             "trains_and_holds_on",
-            {"stuck_after": "2s"},
+            {"stuck_after": "8s"},
             ("it gave no sign of life for ", "(worker.stuck_after)"),
             marks=pytest.mark.slow_fault,
         ),
@@ -51,7 +50,7 @@ def failures(scene):
 def test_a_training_that_goes_wrong_fails_its_run_alone(tmp_path, record, mood, limits, said):
     broker, store = f"sqlite:///{tmp_path / 'log.db'}", f"sqlite:///{tmp_path / 'store.db'}"
     model = {"factory": f"tests.faults.bad_models:{mood}"}
-    sections = {"model": model, "worker": limits, "retrain": RETRAIN}
+    sections = {"model": model, "worker": limits, "retrain": ONE_RUN}
     scene = Scene(broker, store, tmp_path, record, events=0, **sections)
     produce(scene, 0, EVENTS)
     worker = Program(scene, tmp_path, "worker")

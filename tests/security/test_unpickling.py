@@ -50,6 +50,8 @@ LOADERS = {
 }  # fmt: skip
 """Modules whose loading can run what was loaded."""
 WRITING = {"dumps", "dump", "PickleError", "PicklingError"}
+HOLDING = {"DataFrame", "Series"}
+"""What pandas makes of values in memory."""
 
 
 class Trap:
@@ -134,7 +136,7 @@ def unpickling(tree: ast.AST) -> set[str]:
 
 def _reads(node: ast.Attribute, aliases: set[str]) -> bool:
     named = isinstance(node.value, ast.Name) and node.value.id in aliases
-    return (named and node.attr not in WRITING) or node.attr == "read_pickle"
+    return (named and node.attr not in WRITING | HOLDING) or node.attr == "read_pickle"
 
 
 def _imports_reading(node: ast.ImportFrom) -> bool:
