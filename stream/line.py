@@ -33,7 +33,7 @@ from stream.step import DeadLetter, PredictionRow, Step, features_hashes
 from stream.waiting import EarlyLabel, Pending, Said, Waiting
 from stream.watching.labelled import Labelled
 from stream.watching.settings import make_watch
-from stream.watching.watch import Watch
+from stream.watching.watch import Noted, Watch
 
 PROBES = 16
 """Events whose features are kept, to compare models by what they predict."""
@@ -214,7 +214,7 @@ class Line:
             served, others, rejected = self._predict(event, learned_offset)
         if self.watch is not None:
             value = record.value or b""
-            self.watch.noted.append((row, event, value, served.prediction, counts.learned))
+            self.watch.noted.append(Noted(row, event, value, served.prediction, counts.learned))
         if rejected is not None:
             return rejected
         is_from_api = event.served is not None
@@ -310,7 +310,7 @@ class Line:
         frozen = self.frozen.said(said.others) if self.frozen and is_of_now else None
         age = max(0, (self.watermark or time) - time)
         answers = said.prediction, said.baselines
-        self._met.append((features, label, *answers, time, age, frozen, is_of_now))
+        self._met.append(Labelled(features, label, *answers, time, age, frozen, is_of_now))
         self.baselines.learn(label)
         if self._shadowed is not None:
             self._shadowed.labelled(label, said.others, features)

@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from stream.baselines import baseline_names
 from stream.labels import Label
 from stream.learner import Prediction
 from stream.sections import Task
 from stream.tally import Tally
-
-if TYPE_CHECKING:
-    from stream.watching.labelled import Labelled
+from stream.watching.labelled import Labelled
 
 Said = tuple[Label | None, Label | None]
 """What the two baselines said."""
@@ -31,11 +29,14 @@ MODEL, FROZEN = "model", "frozen"
 
 
 class Scored(NamedTuple):
-    """A label, and what had been said of its event; ``frozen`` is None where it was not asked."""
+    """A label, and what had been said of its event; ``frozen`` is None where it was not asked.
+
+    Checkpoints hold it, field by field in this order.
+    """
 
     label: Label
     prediction: Prediction
-    said: Said
+    baselines: Said
     frozen: Prediction
 
 
@@ -111,22 +112,18 @@ class Scores:
         frozen
             What that model would say had it learned nothing since; None where it was not asked.
         """
-        self.update_all([({}, label, prediction, said, 0, 0, frozen, is_of_now)])
+        self.update_all([Labelled({}, label, prediction, said, 0, 0, frozen, is_of_now)])
 
     def update_all(self, rows: Sequence[Labelled]) -> None:
         """Score predictions, in the order in which their labels came; as ``update`` does each."""
-        scored = [
-            (is_of_now, Scored(label, prediction, said, frozen))
-            for _, label, prediction, said, _, _, frozen, is_of_now in rows
-            if prediction is not None
-        ]
+        scored = [row for row in rows if row.prediction is not None]
         self.unscored += len(rows) - len(scored)
-        _add(self._since, [row for is_of_now, row in scored if is_of_now])
-        _add(self._before, [row for is_of_now, row in scored if not is_of_now])
-        together = [row for _, row in scored]
-        _add(self._whole, together)
-        _add_beside(self._beside, together)
-        self._window.extend(together)
+        _add(self._since, [row for row in scored if row.is_of_now])
+        _add(self._before, [row for row in scored if not row.is_of_now])
+        _add(self._whole, scored)
+        _add_beside(self._beside, scored)
+        for row in scored[-(self._window.maxlen or 0) :]:
+            self._window.append(Scored(row.label, row.prediction, row.baselines, row.frozen))
 
     def promoted(self, time: int, after: int) -> None:
         """Take note that another model serves: the scores since then begin.
@@ -212,16 +209,18 @@ class Scores:
         return {name: tally.values() for name, tally in zip(self._names, tallies, strict=True)}
 
 
-def _add(tallies: Sequence[Tally], rows: Collection[Scored]) -> None:
+def _add(tallies: Sequence[Tally], rows: Collection[Labelled | Scored]) -> None:
     """Add what the model and the baselines said; there may be no tallies."""
     if not (tallies and rows):
         return
-    labels, predictions, said, _ = zip(*rows, strict=True)
-    for tally, answers in zip(tallies, (predictions, *zip(*said, strict=True)), strict=True):
+    labels = [row.label for row in rows]
+    predictions = [row.prediction for row in rows]
+    baselines = zip(*[row.baselines for row in rows], strict=True)
+    for tally, answers in zip(tallies, (predictions, *baselines), strict=True):
         _add_answers(tally, labels, answers)
 
 
-def _add_beside(pair: Sequence[Tally], rows: Iterable[Scored]) -> None:
+def _add_beside(pair: Sequence[Tally], rows: Iterable[Labelled | Scored]) -> None:
     """Add what the model and the frozen one said, where both were asked."""
     asked = [row for row in rows if row.frozen is not None]
     labels = [row.label for row in asked]

@@ -34,6 +34,11 @@ _GRACE_SECONDS = 5.0
 _GRACE_SHARE = 1.25
 """Of the limit, beyond which nothing is waited for."""
 
+_UNFOLDED_ADVICE = (
+    ". By librdkafka a compressed batch may have unfolded into it, too: kafka+python:// refuses "
+    "one that does, and names it"
+)
+
 Handle = Callable[[Line, Sequence[Record], int], Step]
 """Lets a line handle records at a time of day in milliseconds."""
 
@@ -54,6 +59,8 @@ class Watchdog:
         For the time of that.
     leave
         Ends the process at once, where the worker's own thread cannot.
+    transport
+        What carries the records: librdkafka unfolds a batch however large it becomes.
     """
 
     WHO = "the worker"
@@ -76,12 +83,14 @@ class Watchdog:
         store: Store,
         clock: Clock,
         leave: Callable[[int], NoReturn] = os._exit,
+        transport: str = "",
     ) -> None:
         self._limits = limits
         self._store = store
         self._clock = clock
         self._leave = leave
         self._turn: tuple[Line, Sequence[Record]] | None = None
+        self._reads_ahead = transport.startswith("librdkafka")
         self._advice = self.STUCK_ADVICE
         self._over: str | None = None
         self._thread: threading.Thread | None = None
@@ -155,6 +164,7 @@ class Watchdog:
         self._over = (
             f"{self.WHO} holds {format_bytes(held)} of memory{where}, more than worker.max_memory "
             f"= {format_bytes(limit)}. {self.GREEDY_ADVICE}"
+            f"{_UNFOLDED_ADVICE if self._reads_ahead else ''}"
         )
         if held > limit * _GRACE_SHARE:
             self._end(self._over)

@@ -105,7 +105,7 @@ class Worker:
         self._schema_file = SchemaFile(config)
         self._schema_at = float("-inf")
         self._size = TurnSize()
-        self._watchdog = Watchdog(config.worker, store, clock)
+        self._watchdog = Watchdog(config.worker, store, clock, transport=source.transport)
         self.telemetry = Telemetry(clock)
         self.tracing: Tracing = Untraced()
 

@@ -54,10 +54,10 @@ class TrainingWatch(Watch):
 
     def close(self, offsets: Offsets, labelled: Sequence[Labelled]) -> list[Finding]:
         """Keep the events that may be learned from."""
-        self._labels.extend(row[1] for row in labelled)
-        for _, _, value, said, _ in self.noted:
-            if said is not None:
-                self._values.append((value, said))
+        self._labels.extend(row.label for row in labelled)
+        for one in self.noted:
+            if one.prediction is not None:
+                self._values.append((one.value, one.prediction))
         self.noted = []
         return []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from monitor.arrays import FloatArray
@@ -26,13 +27,31 @@ from stream.watching.pane_row import pack_scores
 SEGMENT_FEATURES, SEGMENT_CATEGORIES = 5, 20
 
 
-Labelled = tuple[
-    Features, Label, Prediction, tuple[Label | None, Label | None], int, int, Prediction, bool
-]
-"""A label that met its prediction: the event's features, the label, what the model and the
-baselines said, the event's time and the label's age in milliseconds, what the frozen model said
-where it was asked, and whether it was predicted since the promotion of the model that serves. A
-tuple: there are many."""
+class Labelled(msgspec.Struct, frozen=True, gc=False):
+    """A label that met its prediction.
+
+    Parameters
+    ----------
+    features, label
+        Of the event.
+    prediction, baselines
+        What the model and the baselines had said.
+    time, age
+        The event's time, and how old it was when the label came, in milliseconds.
+    frozen
+        What the frozen model had said, where it was asked.
+    is_of_now
+        Whether it was predicted since the promotion of the model that serves.
+    """
+
+    features: Features
+    label: Label
+    prediction: Prediction
+    baselines: tuple[Label | None, Label | None]
+    time: int
+    age: int
+    frozen: Prediction
+    is_of_now: bool
 
 
 class Performances:
@@ -91,15 +110,15 @@ class Performances:
         tuple of ConceptDrift
             What the losses showed.
         """
-        rows = [row for row in rows if row[2] is not None]
+        rows = [row for row in rows if row.prediction is not None]
         if not rows:
             return ()
-        labels = [row[1] for row in rows]
-        said = [row[2] for row in rows]
+        labels = [row.label for row in rows]
+        said = [row.prediction for row in rows]
         lost = losses(self.task, labels, said)
         drifts = monitor.observe_labels(
             all_plain(self.task, labels),
-            [row[4] / 1000 for row in rows],
+            [row.time / 1000 for row in rows],
             losses=lost,
         )
         self.outlook.labelled(labels, said)
@@ -129,27 +148,28 @@ class Performances:
         """Add the losses of the model and the baselines, where all of them had an answer."""
         by_model = {MODEL: lost}
         for index, name in enumerate(baseline_names(self.task)):
-            by_model[name] = losses(self.task, labels, [row[3][index] for row in rows])
+            by_model[name] = losses(self.task, labels, [row.baselines[index] for row in rows])
         whole = np.logical_and.reduce([np.isfinite(x) for x in by_model.values()])
         kept = [row for row, complete in zip(rows, whole.tolist(), strict=True) if complete]
         schema, recorder = monitor.schema, monitor.recorder
         if not kept or schema is None or recorder is None:
             return
         names = self.segment_names(recorder.layout)
-        features = [row[0] for row in kept]
+        features = [row.features for row in kept]
         self._add(
             score_batch(
                 {name: x[whole] for name, x in by_model.items()},
-                ages=[row[5] / 1000 for row in kept],
+                ages=[row.age / 1000 for row in kept],
                 segments=segments_of(features, names, schema, recorder.layout),
             )
         )
 
     def _score_beside(self, rows: Sequence[Labelled], lost: FloatArray) -> None:
         """Add the losses of the model and the frozen one where both were asked."""
-        asked = [at for at, row in enumerate(rows) if row[6] is not None]
+        asked = [at for at, row in enumerate(rows) if row.frozen is not None]
         if asked:
-            frozen = losses(self.task, [rows[i][1] for i in asked], [rows[i][6] for i in asked])
+            labels, said = [rows[at].label for at in asked], [rows[at].frozen for at in asked]
+            frozen = losses(self.task, labels, said)
             found = Beside.of(lost[asked], frozen)
             self.beside += found
             self.beside_since_pane += found

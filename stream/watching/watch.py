@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
+import msgspec
 import numpy as np
 
 from monitor.anomalies import Anomaly
@@ -37,9 +38,26 @@ from stream.watching.totals import Totals
 _DRIFTS = 20
 
 
-Noted = tuple[int, Event, bytes, Prediction, int]
-"""An event: its place among those judged together, itself, its JSON, its prediction, and how many
-events the model had learned from. A plain tuple, since there is one for every event."""
+class Noted(msgspec.Struct, frozen=True, gc=False):
+    """An event that was no repeat.
+
+    Parameters
+    ----------
+    row
+        Its place among those judged together.
+    event, value
+        Itself, and its JSON.
+    prediction
+        What was said of it; None where nothing was.
+    learned
+        How many events the model had learned from.
+    """
+
+    row: int
+    event: Event
+    value: bytes
+    prediction: Prediction
+    learned: int
 
 
 class Watch:
@@ -163,18 +181,18 @@ class Watch:
         if self.is_warm:
             drifts = self.performances.labelled(labelled, self.monitor)
         elif len(self.first.labels) < self.config.warmup_events:
-            self.first.labels += [row[1] for row in labelled]
+            self.first.labels += [row.label for row in labelled]
         self.drifts += drifts
         findings = [Finding("concept_drift", round(d.at_time * 1000), drift=d) for d in drifts]
         noted, self.noted, batch, self._batch = self.noted, [], self._batch, None
         if not noted or batch is None:
             return findings
         if len(noted) < batch.rows:  # repeats are no part of a pane
-            batch = self.monitor.check([event.features for _, event, *_ in noted])
+            batch = self.monitor.check([one.event.features for one in noted])
         self.totals.events += batch.rows
         self.totals.errors += int(batch.errors.sum())
         for row in sorted(batch.anomalies):  # they were found column by column
-            self._add_anomalies(batch.anomalies[row], noted[row][1].time)
+            self._add_anomalies(batch.anomalies[row], noted[row].event.time)
         if not self.is_warm:
             return findings + self._warm_up(noted, batch)
         findings += self._count(noted, batch)
@@ -218,10 +236,8 @@ class Watch:
         """Keep the events that may be learned from; with enough of them, make the reference."""
         first = self.first
         first.events += [
-            FirstEvent(value, plain(self.task, said), learned)
-            for (_, _, value, said, learned), wrong in zip(
-                noted, batch.errors.tolist(), strict=True
-            )
+            FirstEvent(one.value, plain(self.task, one.prediction), one.learned)
+            for one, wrong in zip(noted, batch.errors.tolist(), strict=True)
             if not wrong
         ]
         if len(first.events) < self.config.warmup_events:
@@ -234,14 +250,14 @@ class Watch:
         )
         first.clear()
         self.reference = self.monitor.reference
-        return [Finding("reference", noted[-1][1].time)]
+        return [Finding("reference", noted[-1].event.time)]
 
     def _count(self, noted: list[Noted], batch: CheckedBatch) -> list[Finding]:
-        said = [one[3] for one in noted]
+        said = [one.prediction for one in noted]
         self.performances.predicted([one for one in said if one is not None])
         panes = self.monitor.count(
             batch,
-            [one[1].time / 1000 for one in noted],
+            [one.event.time / 1000 for one in noted],
             predictions=all_plain(self.task, said),
         )
         findings = []

@@ -160,6 +160,51 @@ def test_a_batch_that_unfolds_into_200_mib_stops_the_worker_in_bounded_memory(
     log.close()
 
 
+def test_librdkafka_refuses_such_a_batch_of_zstd(kafka_broker, tmp_path, record):
+    scene = make_scene(kafka_broker, tmp_path, record)
+    topic = scene.config.events_topic
+    scene.sections["stream"]["broker"] = kafka_broker.url.replace("kafka", "kafka+librdkafka", 1)
+    code, errors = scene.run()
+    assert code == 0, errors
+    bomb = scene.store().newest().offsets[f"{topic}-0"]
+    produce(kafka_broker, topic, [bytes(MIB)] * 200, "zstd")
+    record.fault()
+    for _ in range(2):
+        code, errors = scene.run()
+        assert code == 4, errors
+        assert f"{topic}-0: the batch at offset {bomb} cannot be unpacked" in errors
+
+
+@pytest.mark.slow_fault
+@pytest.mark.parametrize("codec", ["gzip", "lz4"])
+def test_librdkafka_unfolds_others_without_a_bound_and_max_memory_ends_it(
+    kafka_broker, tmp_path, record, codec
+):
+    """Why ``kafka://`` is kafka-python whatever is installed; see ``docs/kafka.md``."""
+    scene = make_scene(kafka_broker, tmp_path, record)
+    topic, memory = scene.config.events_topic, tmp_path / "memory"
+    scene.sections["stream"]["broker"] = kafka_broker.url.replace("kafka", "kafka+librdkafka", 1)
+    code, errors = scene.run(memory=str(memory))
+    assert code == 0, errors
+    for _ in range(4):  # of less than a MiB each: they come in one answer of the broker
+        produce(kafka_broker, topic, [bytes(MIB)] * 200, codec)
+    scene.sections["worker"] = {"max_memory": int(memory.read_text()) + 100 * MIB}
+    record.fault()
+    for _ in range(2):  # nothing is skipped: it ends again until somebody decides
+        code, errors = scene.run()
+        assert code == 4, errors
+        # Said by the worker, or told to the store where the process was ended at once.
+        halts = [row for row in scene.store().happenings() if row["kind"] == "halted"]
+        said = errors + "".join(row["detail"]["message"] for row in halts[:1])
+        assert "the worker holds " in said
+        assert "more than worker.max_memory = " in said
+        assert "kafka+python:// refuses one that does, and names it" in said
+    scene.sections["stream"]["broker"] = kafka_broker.url
+    code, errors = scene.run()
+    assert code == 4, errors
+    assert "it unfolds into more than 67,108,864 bytes" in errors
+
+
 def test_a_record_over_every_limit_is_a_shortened_dead_letter(kafka_broker, tmp_path, record):
     scene = make_scene(kafka_broker, tmp_path, record, events=0)
     topic = scene.config.events_topic

@@ -9,6 +9,7 @@ from river import metrics
 
 from stream.baselines import Baselines
 from stream.scores import Scores
+from stream.watching.labelled import Labelled
 
 
 def made(names, task, window=50):
@@ -79,10 +80,11 @@ def test_labels_scored_together_score_as_one_by_one(names, window):
         said = (None, None) if number == 0 else (rng.random() < 0.5, rng.random() < 0.5)
         frozen = positive / 2 if number % 10 == 0 else None
         answer = None if number % 13 == 0 else positive
-        rows.append(({}, label, answer, said, number, 0, frozen, number % 3 > 0))
+        rows.append(Labelled({}, label, answer, said, number, 0, frozen, number % 3 > 0))
     single, together = made(names, "binary", window), made(names, "binary", window)
-    for _, label, answer, said, _, _, frozen, is_of_now in rows:
-        single.update(label, answer, said, is_of_now=is_of_now, frozen=frozen)
+    for row in rows:
+        known = {"is_of_now": row.is_of_now, "frozen": row.frozen}
+        single.update(row.label, row.prediction, row.baselines, **known)
     for start in range(0, len(rows), 70):
         together.update_all(rows[start : start + 70])
     together.update_all([])
