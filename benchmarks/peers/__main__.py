@@ -2,12 +2,12 @@
 
 The same model learns from the same events on the same Apache Kafka, one partition, one process
 each, in turn. A contestant reads JSON, predicts, updates ROC AUC, learns, and publishes the
-prediction as JSON. Its speed is that between the first tenth of its predictions and the last one,
-by the times at which the broker appended them, so that no start counts; `cpu_microseconds` is the
-processor time of its processes for one event in between, and `stalled` counts runs out of which
-nothing came for two minutes. In the task `predict` only the first 500
-events have labels (for riverrun all others then wait for theirs). `riverrun_is_times_as_fast` is
-riverrun over librdkafka against the row; `share_of_bare` is of a bare River loop in memory.
+prediction as JSON. `riverrun_is_times_as_fast` is riverrun over librdkafka against the row, and
+`share_of_bare` is of a bare River loop in memory. Speed is that between the first tenth of the
+predictions and the last one, by the times at which the broker appended them, so that no start
+counts. `cpu_microseconds` is the processor time of all processes of a contestant for one event
+after the first prediction; `stalled` counts runs out of which nothing came for two minutes. In the
+task `predict` only the first 500 events have labels; for riverrun all others then wait for theirs.
 """
 
 from __future__ import annotations
