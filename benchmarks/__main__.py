@@ -97,7 +97,8 @@ def machine() -> str:
         names.append("confluent-kafka")
     packages = ", ".join(f"{name} {version(name)}" for name in names)
     python = f"Python {platform.python_version()}"
-    return f"{os.cpu_count()} cores, {platform.machine()}, {python}, {packages}"
+    load = f"a load of {os.getloadavg()[0]:.1f} when this was written down"
+    return f"{os.cpu_count()} cores, {platform.machine()}, {load}, {python}, {packages}"
 
 
 def show(title: str, table: list[dict[str, Any]]) -> None:
