@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from benchmarks import (
     api_speed,
     end_to_end,
@@ -53,6 +55,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=DOCS)
     arguments = parser.parse_args()
 
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     if arguments.quick:
         return quick.check(DOCS / "benchmarks.json")
     results: dict[str, Any]

@@ -24,6 +24,7 @@ from statistics import median
 from typing import Any
 
 import msgspec
+import structlog
 
 from benchmarks.api_speed import free_port
 from benchmarks.processes import cpu_seconds, environment, resident_megabytes
@@ -302,6 +303,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=300_000)
     parser.add_argument("--output", type=Path, default=DOCS)
     arguments = parser.parse_args()
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     results = compare(arguments.repeats, arguments.events)
     sys.stdout.write(document(results))
     (arguments.output / "startup.json").write_text(json.dumps(results, indent=2) + "\n")
