@@ -7,7 +7,7 @@ _ROWS = (
     (
         "learns from each event exactly once through a crash",
         "but for a crash between the pickle and the commit; not with offsets left to the client",
-        "with the model in its state, exactly-once and a pickle with each label",
+        "with the model in its state, exactly-once, pickled with each label or when it commits",
         "what exactly-once with the model in a table is for; the ledger above shows what it did",
         "no: it knows no offsets",
         "yes",

@@ -147,7 +147,7 @@ class Race:
             row: dict[str, Any] = {
                 "who": title,
                 "riverrun_is_times_as_fast": round(median(ratios), 2) if ratios else "",
-                "share_of_bare": round(median(shares), 3),
+                "share_of_bare": round(median(shares), 3) if is_learning else "",
                 "per_second": round(median(run["per_second"] for run, _, _ in done)),
                 "cpu_microseconds": round(median(run["cpu_microseconds"] for run, _, _ in done), 1),
                 "stalled": len(runs) - len(done),
