@@ -84,16 +84,10 @@ def _measure(race: Race, topics: Topics, count: int, arguments: argparse.Namespa
     results: dict[str, Any] = {
         "machine": machine(),
         "repeats": arguments.repeats,
-        "settings": [
-            {
-                "who": who.title,
-                "versions": environments.versions(who.environment, list(who.packages)),
-                "settings": who.settings,
-            }
-            for who in race.contestants
-        ],
         **_left_by_others(arguments.output / "peers.json"),
     }
+    settings = {row["who"]: row for row in results["settings"] + _settings(race)}
+    results["settings"] = list(settings.values())
     for part in ("learn", "predict"):
         if part not in arguments.parts:
             continue
@@ -117,7 +111,18 @@ def _measure(race: Race, topics: Topics, count: int, arguments: argparse.Namespa
 
 def _left_by_others(path: Path) -> dict[str, Any]:
     found = json.loads(path.read_text()) if path.exists() else {}
-    return {"race": found.get("race", []), "killed": found.get("killed", [])}
+    return {name: found.get(name, []) for name in ("settings", "race", "killed")}
+
+
+def _settings(race: Race) -> list[dict[str, Any]]:
+    return [
+        {
+            "who": who.title,
+            "versions": environments.versions(who.environment, list(who.packages)),
+            "settings": who.settings,
+        }
+        for who in race.contestants
+    ]
 
 
 def _place(row: dict[str, Any]) -> tuple[str, str]:
