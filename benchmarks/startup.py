@@ -288,8 +288,10 @@ def document(results: dict[str, list[Row]]) -> str:
         [
             (__doc__ or "").split("\n", 2)[2],
             markdown(results["figures"]),
-            "What the imports of a worker take, in milliseconds, measured one by one (which itself",
-            "takes time), and what a process holds after them:\n",
+            "A worker's start is mostly imports, and those mostly River's: it loads SciPy whatever",
+            "the pipeline is. Three of SciPy's modules are put off until something of them is used",
+            "(`serve/late_scipy.py`). What the imports take, in milliseconds, measured one by one",
+            "(which itself takes time), and what a process holds after them:\n",
             markdown(results["imports"]),
             markdown(results["memory"]),
         ]
