@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from benchmarks import (
     api_speed,
     end_to_end,
@@ -53,6 +55,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=DOCS)
     arguments = parser.parse_args()
 
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     if arguments.quick:
         return quick.check(DOCS / "benchmarks.json")
     results: dict[str, Any]
@@ -97,7 +100,8 @@ def machine() -> str:
         names.append("confluent-kafka")
     packages = ", ".join(f"{name} {version(name)}" for name in names)
     python = f"Python {platform.python_version()}"
-    return f"{os.cpu_count()} cores, {platform.machine()}, {python}, {packages}"
+    load = f"a load of {os.getloadavg()[0]:.1f} when this was written down"
+    return f"{os.cpu_count()} cores, {platform.machine()}, {load}, {python}, {packages}"
 
 
 def show(title: str, table: list[dict[str, Any]]) -> None:

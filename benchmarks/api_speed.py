@@ -94,10 +94,10 @@ def _table(seen: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return [
         {
             "route": title,
-            "per_second": round(median(found["per_second"] for found in rounds)),
             "share": round(
                 median(f["per_second"] / b for f, b in zip(rounds, bare, strict=True)), 2
             ),
+            "per_second": round(median(found["per_second"] for found in rounds)),
             "failed": sum(found["failed"] for found in rounds),
             "p99_ms at half load": "",
             "RSS MiB after round 1, last": f"{rounds[0]['rss']}, {rounds[-1]['rss']}",

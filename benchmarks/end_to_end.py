@@ -126,10 +126,10 @@ def compare(
                 {
                     "pipeline": title,
                     "log": log.transport,
-                    "events": events,
+                    "share": round(median(w / b for w, b in zip(wholes, bares, strict=True)), 3),
                     "bare_per_second": round(median(bares)),
                     "line_per_second": round(median(wholes)),
-                    "share": round(median(w / b for w, b in zip(wholes, bares, strict=True)), 3),
+                    "events": events,
                     "commit_share": round(median(commits), 4),
                 }
             )

@@ -46,8 +46,7 @@ one, and the line decodes, checks, hashes and counts each one too. With labels t
 flat up to the last row: a million is `labels.max_pending`, where each new prediction gives the
 oldest up, and what is given up has to be tidied from the checkpoint. A larger forest costs what
 River's forest costs, and its checkpoint what pickling it costs. With panes kept (of 20 events here)
-the store's table is what grows. X
-comparisons deep.
+the store's table is what grows. Merging the order of partitions costs little beside an event.
 """
 LINEAR = PIPELINES["scaler and logistic regression"]
 _POLLED = 500

@@ -24,6 +24,7 @@ from statistics import median
 from typing import Any
 
 import msgspec
+import structlog
 
 from benchmarks.api_speed import free_port
 from benchmarks.processes import cpu_seconds, environment, resident_megabytes
@@ -287,8 +288,10 @@ def document(results: dict[str, list[Row]]) -> str:
         [
             (__doc__ or "").split("\n", 2)[2],
             markdown(results["figures"]),
-            "What the imports of a worker take, in milliseconds, measured one by one (which itself",
-            "takes time), and what a process holds after them:\n",
+            "A worker's start is mostly imports, and those mostly River's: it loads SciPy whatever",
+            "the pipeline is. Three of SciPy's modules are put off until something of them is used",
+            "(`serve/late_scipy.py`). What the imports take, in milliseconds, measured one by one",
+            "(which itself takes time), and what a process holds after them:\n",
             markdown(results["imports"]),
             markdown(results["memory"]),
         ]
@@ -302,6 +305,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=300_000)
     parser.add_argument("--output", type=Path, default=DOCS)
     arguments = parser.parse_args()
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     results = compare(arguments.repeats, arguments.events)
     sys.stdout.write(document(results))
     (arguments.output / "startup.json").write_text(json.dumps(results, indent=2) + "\n")

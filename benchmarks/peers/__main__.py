@@ -2,18 +2,20 @@
 
 The same model learns from the same events on the same Apache Kafka, one partition, one process
 each, in turn. A contestant reads JSON, predicts, updates ROC AUC, learns, and publishes the
-prediction as JSON. Its speed is that between the first tenth of its predictions and the last one,
-by the times at which the broker appended them, so that no start counts; `cpu_microseconds` is the
-processor time of its processes for one event in between, and `stalled` counts runs out of which
-nothing came for two minutes. In the task `predict` only the first 500
-events have labels (for riverrun all others then wait for theirs). `riverrun_is_times_as_fast` is
-riverrun over librdkafka against the row; `share_of_bare` is of a bare River loop in memory.
+prediction as JSON. `riverrun_is_times_as_fast` is riverrun over librdkafka against the row, and
+`share_of_bare` is of a bare River loop in memory. Speed is that between the first tenth of the
+predictions and the last one, by the times at which the broker appended them, so that no start
+counts. `cpu_microseconds` is the processor time of all processes of a contestant for one event
+after the first prediction; `stalled` counts runs out of which nothing came for two minutes. In the
+task `predict` only the first 500 events have labels; for riverrun all others then wait for theirs,
+and there is no bare loop to compare with.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,16 +40,21 @@ def main() -> int:
         if arguments.events is None:
             return 0
     count = arguments.events or 100_000
+    # The broker runs in a session of its own, and is to end with us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with brokers(arguments.broker) as found:
         topics = Topics(found[0].partition("://")[2])
         race = Race(topics, arguments.only)
-        results = _measured(race, topics, count, arguments)
+        _measure(race, topics, count, arguments)
         topics.close()
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    (arguments.output / "peers.json").write_text(json.dumps(results, indent=2) + "\n")
-    (arguments.output / "peers.md").write_text(document(results))
     sys.stderr.write(f"wrote {arguments.output}/peers.md and peers.json\n")
     return 0
+
+
+def _write(results: dict[str, Any], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "peers.json").write_text(json.dumps(results, indent=2) + "\n")
+    (folder / "peers.md").write_text(document(results))
 
 
 def _arguments() -> argparse.Namespace:
@@ -70,25 +77,17 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measured(
-    race: Race, topics: Topics, count: int, arguments: argparse.Namespace
-) -> dict[str, Any]:
+def _measure(race: Race, topics: Topics, count: int, arguments: argparse.Namespace) -> None:
+    """Run the parts; what was seen is written after each, beside what other runs left."""
     from benchmarks.__main__ import machine, show
 
     results: dict[str, Any] = {
         "machine": machine(),
         "repeats": arguments.repeats,
-        "settings": [
-            {
-                "who": who.title,
-                "versions": environments.versions(who.environment, list(who.packages)),
-                "settings": who.settings,
-            }
-            for who in race.contestants
-        ],
-        "race": [],
-        "killed": [],
+        **_left_by_others(arguments.output / "peers.json"),
     }
+    settings = {row["who"]: row for row in results["settings"] + _settings(race)}
+    results["settings"] = list(settings.values())
     for part in ("learn", "predict"):
         if part not in arguments.parts:
             continue
@@ -97,12 +96,37 @@ def _measured(
                 continue
             events = int(_EVENTS[pipeline] * count)
             table = race.compare(pipeline, events, arguments.repeats, part == "learn")
+            if not table:
+                continue  # nobody got through
             show(f"{pipeline}: {part}", table)
-            results["race"] += table
+            results["race"] = [
+                row for row in results["race"] if _place(row) != _place(table[0])
+            ] + table
+            _write(results, arguments.output)
     if "kill" in arguments.parts:
         results["killed"] = killed.compare(topics, race.contestants, arguments.kill_events)
         show("Killed three times", results["killed"])
-    return results
+        _write(results, arguments.output)
+
+
+def _left_by_others(path: Path) -> dict[str, Any]:
+    found = json.loads(path.read_text()) if path.exists() else {}
+    return {name: found.get(name, []) for name in ("settings", "race", "killed")}
+
+
+def _settings(race: Race) -> list[dict[str, Any]]:
+    return [
+        {
+            "who": who.title,
+            "versions": environments.versions(who.environment, list(who.packages)),
+            "settings": who.settings,
+        }
+        for who in race.contestants
+    ]
+
+
+def _place(row: dict[str, Any]) -> tuple[str, str]:
+    return row["pipeline"], row["task"]
 
 
 def document(results: dict[str, Any]) -> str:
@@ -112,8 +136,8 @@ def document(results: dict[str, Any]) -> str:
     about = (__doc__ or "").split("\n", 2)[2]
     parts = [
         "# Beside peers\n",
-        "Written by `python -m benchmarks.peers`, as seen in one run, on a machine that is shared",
-        f"and noisy; medians of {results['repeats']} repeats. {results['machine']}.\n",
+        "Written by `python -m benchmarks.peers`, as seen, on a machine that is shared and noisy;",
+        f"medians of {results['repeats']} repeats. {results['machine']}.\n",
         about,
     ]
     for title, table in tables(results["race"]):

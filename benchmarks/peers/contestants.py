@@ -121,7 +121,7 @@ CONTESTANTS = (
     ),
     Contestant(
         "Quix Streams, model in its state", "quix", "state", "quix", ("quixstreams", "river"),
-        "exactly-once, RocksDB and changelog, pickled with each event; commit_interval 5 s",
+        "exactly-once, RocksDB and changelog, pickled with each label; commit_interval 5 s",
         slower=4,
     ),
     Contestant(
@@ -134,7 +134,7 @@ CONTESTANTS = (
     ),
     Contestant(
         "Faust, model in a table", "faust_app", "table", "faust", ("faust-streaming", "river"),
-        "exactly-once, RocksDB and changelog, pickled with each event", slower=4,
+        "exactly-once, RocksDB and changelog, pickled with each label", slower=4,
     ),
     Contestant(
         "chantilly over HTTP", "chantilly_bridge", "none", "chantilly", ("chantilly", "river"),

@@ -7,7 +7,7 @@ _ROWS = (
     (
         "learns from each event exactly once through a crash",
         "but for a crash between the pickle and the commit; not with offsets left to the client",
-        "with the model in its state, exactly-once and a pickle with each event",
+        "with the model in its state, exactly-once, pickled with each label or when it commits",
         "what exactly-once with the model in a table is for; the ledger above shows what it did",
         "no: it knows no offsets",
         "yes",
@@ -90,7 +90,7 @@ DOES = [dict(zip(_COLUMNS, row, strict=True)) for row in _ROWS]
 NOTES = """
 Events carry one key, so that Quix and Faust can keep one model by key without a second topic.
 *Plain loop* is what is written first: predictions are flushed, the model is pickled beside its
-file and renamed, then offsets are committed. Pickling with each event costs as much as the model is
+file and renamed, then offsets are committed. Pickling with each label costs as much as the model is
 large; a Hoeffding tree's pickle grows with its leaves. chantilly is asked over a kept connection by
 a loop that reads the topic; it takes the first pipeline only, with one thread, because its files
 take no second one. It is not killed: nothing of it is meant to survive that. Where Faust's ledger

@@ -47,7 +47,7 @@ def install() -> None:
             continue
         sys.stderr.write(f"installing {', '.join(packages)} in {CACHE / environment}\n")
         subprocess.run([sys.executable, "-m", "venv", str(CACHE / environment)], check=True)
-        pip = [CACHE / environment / "bin" / "pip", "install", "--quiet"]
+        pip = [str(CACHE / environment / "bin" / "pip"), "install", "--quiet"]
         subprocess.run([*pip, "--disable-pip-version-check", *packages], check=True)
 
 

@@ -115,7 +115,8 @@ class Race:
         def is_alive() -> bool:
             return process.poll() is None
 
-        first = self._topics.wait(predictions, count // 10, is_alive)
+        # Early, since a program may be far ahead of what its client has sent.
+        first = self._topics.wait(predictions, 1, is_alive, every=0.01)
         spent = cpu_seconds(process.pid)
         last = self._topics.wait(predictions, count, is_alive)
         spent = cpu_seconds(process.pid) - spent
@@ -146,7 +147,7 @@ class Race:
             row: dict[str, Any] = {
                 "who": title,
                 "riverrun_is_times_as_fast": round(median(ratios), 2) if ratios else "",
-                "share_of_bare": round(median(shares), 3),
+                "share_of_bare": round(median(shares), 3) if is_learning else "",
                 "per_second": round(median(run["per_second"] for run, _, _ in done)),
                 "cpu_microseconds": round(median(run["cpu_microseconds"] for run, _, _ in done), 1),
                 "stalled": len(runs) - len(done),

@@ -53,7 +53,13 @@ class Topics:
         place = TopicPartition(name, 0)
         return int(self._consumer.end_offsets([place])[place])
 
-    def wait(self, name: str, count: int, is_alive: Callable[[], bool]) -> int:
+    def wait(
+        self,
+        name: str,
+        count: int,
+        is_alive: Callable[[], bool],
+        every: float = _POLL_SECONDS,
+    ) -> int:
         """Wait until a topic holds a number of records; return how many.
 
         Raises
@@ -67,7 +73,7 @@ class Topics:
                 last, heard = found, time.monotonic()
             if not is_alive() or time.monotonic() - heard > _PATIENCE_SECONDS:
                 raise StalledError(f"{found} of {count} predictions came")
-            time.sleep(_POLL_SECONDS)
+            time.sleep(every)
         return found
 
     def read(self, name: str) -> list[tuple[int, str]]:

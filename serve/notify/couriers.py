@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from serve.compose import Secrets
-from serve.notify.alertmanager import PATH, Alertmanager
 from serve.notify.courier import Courier
-from serve.notify.post import Poster, authorization_of
 from serve.notify.receiver import Receiver
-from serve.notify.webhook import Webhook
 from stream.clock import Clock
 from stream.config import Config
 from stream.storage.store import Store
@@ -27,8 +24,15 @@ def alert_receivers(config: Config, secrets: Secrets, clock: Clock) -> list[Rece
         When a token cannot stand in a header.
     """
     alerts, name = config.alerts, config.stream.name
-    timeout = alerts.timeout / 1000
     found: list[Receiver] = []
+    if alerts.webhook is None and alerts.alertmanager is None:
+        return found
+    # An HTTP client, which a stream without receivers does without.
+    from serve.notify.alertmanager import PATH, Alertmanager
+    from serve.notify.post import Poster, authorization_of
+    from serve.notify.webhook import Webhook
+
+    timeout = alerts.timeout / 1000
     if alerts.webhook is not None:
         token = authorization_of(secrets.webhook_token, "RIVERRUN_ALERTS_WEBHOOK_TOKEN")
         poster = Poster(alerts.webhook, timeout, token)

@@ -1,7 +1,7 @@
 """Faust-streaming with River.
 
 ``saving``: ``memory`` keeps the model in the process; ``table`` pickles it into a table (RocksDB,
-with a changelog topic) with each event, exactly-once.
+with a changelog topic) with each label, exactly-once.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ async def learn(stream: Any) -> None:
             found = table.get(key) if settings.saving == "table" else None
             held.append(pickle.loads(found) if found else Learner(settings.pipeline))
         said = held[0].step(event)
-        if settings.saving == "table":
+        if settings.saving == "table" and "label" in event:
             table[key] = pickle.dumps(held[0])
         await predictions.send(key=key, value=said)
 

@@ -1,7 +1,7 @@
 """Quix Streams with River.
 
 ``saving``: ``memory`` keeps the model in the process, as its tutorials do; ``state`` pickles it
-into the state store (RocksDB, with a changelog topic) with each event, exactly-once; ``state-1000``
+into the state store (RocksDB, with a changelog topic) with each label, exactly-once; ``state-1000``
 does so with every 1,000th event, and commits when it does.
 """
 
@@ -46,7 +46,8 @@ def main() -> None:
             held.append(pickle.loads(found) if found else Learner(settings.pipeline))
         said = held[0].step(event)
         seen += 1
-        if seen % every == 0:
+        has_changed = every > 1 or "label" in event
+        if seen % every == 0 and has_changed:
             state.set_bytes("learner", pickle.dumps(held[0]))
         return said
 
