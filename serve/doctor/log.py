@@ -30,6 +30,9 @@ class _Keeping(Protocol):
     def retention_ms(self, topics: Sequence[str]) -> dict[str, int | None]:
         """Return it by topic; None for ever."""
 
+    def stamped_by_producers(self, topics: Sequence[str]) -> list[str]:
+        """Return the topics whose records have their producer's time."""
+
 
 def look_at_log(
     chart: Chart, config: Config, secrets: Secrets, newest: StoredCheckpoint | None, now: float
@@ -64,6 +67,7 @@ def look_at_log(
         with closing(log.source([config.events_topic, config.labels_topic])) as source:
             bounds = source.bounds()
             _retention(chart, config, log, newest, now)
+            _times(chart, config, log)
             if newest is not None:
                 _offsets(chart, newest, bounds)
                 _lag(chart, config, newest, bounds, now)
@@ -94,6 +98,21 @@ def _topics(chart: Chart, config: Config, known: Mapping[str, int]) -> bool:
     else:
         chart.ok("topics", f"all 4 are there; events and labels have {events} partitions each")
     return True
+
+
+def _times(chart: Chart, config: Config, log: Log) -> None:
+    if not isinstance(log, _Keeping):
+        return
+    topics = log.stamped_by_producers([config.events_topic, config.labels_topic])
+    if topics:
+        chart.warning(
+            "times",
+            f"records of {', '.join(topics)} have their producers' times: where those clocks "
+            "differ, events and labels are read again in another order than they came",
+            "set message.timestamp.type=LogAppendTime for them, as riverrun does for its own",
+        )
+    else:
+        chart.ok("times", "records have the broker's")
 
 
 def _retention(

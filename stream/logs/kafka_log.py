@@ -20,6 +20,8 @@ from stream.logs.kafka_source import KafkaSource, committed_offsets
 from stream.logs.log_rules import refuse_bad_topic
 from stream.records import Offsets, TopicPartition
 
+TIMESTAMPS = "message.timestamp.type"
+"""Of a topic: whose clock its records' times are from."""
 _BATCH_OVERHEAD_BYTES = 64 * 1024
 """What Kafka writes around a record, header by header, and counts as part of its size."""
 
@@ -87,13 +89,19 @@ class KafkaLog:
     def create_topics(self, topics: Mapping[str, int]) -> None:
         """Create those of the topics that do not exist, with the cluster's replication factor.
 
-        They hold records of up to ``MAX_RECORD_BYTES``, and delete the old ones in time.
+        They hold records of up to ``MAX_RECORD_BYTES``, and delete the old ones in time. Their
+        times are the broker's: by those of the producers, whose clocks differ and jump, labels
+        would be read again in another order than they came.
         """
         for topic, count in topics.items():
             refuse_bad_topic(topic, count)
         known = self.topics()
         limit = MAX_RECORD_BYTES + _BATCH_OVERHEAD_BYTES
-        configs = {"cleanup.policy": "delete", "max.message.bytes": str(limit)}
+        configs = {
+            "cleanup.policy": "delete",
+            "max.message.bytes": str(limit),
+            TIMESTAMPS: "LogAppendTime",
+        }
         wanted = {
             topic: {"num_partitions": count, "configs": configs}
             for topic, count in topics.items()
@@ -116,14 +124,25 @@ class KafkaLog:
         LogError
             Also where it may not be asked for.
         """
-        asked = [
-            ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": None})
-            for topic in topics
-        ]
+        kept = self._settings(topics, "retention.ms")
+        return {topic: None if int(ms) < 0 else int(ms) for topic, ms in kept.items()}
+
+    def stamped_by_producers(self, topics: Sequence[str]) -> list[str]:
+        """Return the topics whose records have their producer's time, not the broker's.
+
+        Raises
+        ------
+        LogError
+            Also where it may not be asked for.
+        """
+        found = self._settings(topics, TIMESTAMPS)
+        return [topic for topic, kind in found.items() if kind != "LogAppendTime"]
+
+    def _settings(self, topics: Sequence[str], name: str) -> dict[str, str]:
+        asked = [ConfigResource(ConfigResourceType.TOPIC, topic, {name: None}) for topic in topics]
         with self._address.translated("asking for topics' settings"):
             found = self._admin.describe_configs(asked, config_filter="all")
-        kept = {topic: int(of["retention.ms"]["value"]) for topic, of in found["topic"].items()}
-        return {topic: None if ms < 0 else ms for topic, ms in kept.items()}
+        return {topic: of[name]["value"] for topic, of in found["topic"].items()}
 
     def source(self, topics: Sequence[str], group: str | None = None) -> KafkaSource:
         """Open a reader, at each partition's earliest offset."""

@@ -348,6 +348,24 @@ def test_kafka_that_keeps_records_for_too_short_a_time(config, kafka_broker, inv
     assert "shorter than labels.max_delay" in found.wrong["retention"]["found"]
 
 
+def test_kafka_that_takes_its_records_times_from_producers(config, kafka_broker, invoke, examine):
+    from kafka import KafkaAdminClient
+    from kafka.admin import ConfigResource, ConfigResourceType
+
+    name = f"d{os.urandom(4).hex()}"
+    text = config.read_text().replace('"s"', f'"{name}"\nbroker = "{kafka_broker.url}"', 1)
+    config.write_text(text)
+    assert invoke("check", "--create-topics").exit_code == 0
+    assert "the broker's" in examine().rest["times"]["found"]
+    admin = KafkaAdminClient(bootstrap_servers=[f"127.0.0.1:{kafka_broker.port}"])
+    settings = {"message.timestamp.type": "CreateTime"}
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, f"{name}.labels", settings)])
+    admin.close()
+    found = examine().rest["times"]
+    assert f"{name}.labels have their producers' times" in found["found"]
+    assert "LogAppendTime" in found["advice"]
+
+
 def test_kafka_that_does_not_answer(config, examine, free_port):
     config.write_text(
         config.read_text().replace('"s"', f'"s"\nbroker = "kafka://127.0.0.1:{free_port}"', 1)

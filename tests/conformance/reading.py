@@ -19,11 +19,14 @@ def read(source: Source, count: int, batch: int = 1_000, seconds: float = 20.0) 
 
 
 def read_all(source: Source, patience: float, batch: int = 1_000) -> list[Record]:
-    """Return records until none comes for a while."""
+    """Return records until none comes for a while, and none is left that should come."""
     records: list[Record] = []
-    while found := source.poll(batch, patience):
+    deadline = time.monotonic() + 60
+    while True:
+        found = source.poll(batch, patience)
         records += found
-    return records
+        if not found and (not any(source.lag().values()) or time.monotonic() > deadline):
+            return records
 
 
 def places(records: list[Record]) -> list[tuple[str, int, int]]:
