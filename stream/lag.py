@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream.errors import LogError
+from stream.errors import LogError, LogUnreachableError
 from stream.log import Source
 
 _SECONDS = 2.0
@@ -21,6 +21,16 @@ class Lag:
         self._source = source
         self._asked_at = float("-inf")
         self._found: dict[str, int] | None = None
+
+    def is_none(self) -> bool:
+        """Return whether everything was read, asked now; a log that is silent does not say so.
+
+        The next poll bears that silence, tells of it, and ends it when its patience is over.
+        """
+        try:
+            return not any(self._source.lag().values())
+        except LogUnreachableError:
+            return False
 
     def read(self, now: float, *, is_idle: bool) -> dict[str, int] | None:
         """Return the records that were not read yet, by partition; None where the log is silent.

@@ -206,7 +206,7 @@ class Worker:
                 self.checkpoint()
             if on_turn is not None:
                 on_turn(self.line)
-            if until_caught_up and not records and not any(self._source.lag().values()):
+            if until_caught_up and not records and self._lag.is_none():
                 break
 
     def checkpoint(self) -> None:
