@@ -72,7 +72,10 @@ class LogUnreachableError(LogError):
 
 
 class NotAcknowledgedError(LogUnreachableError):
-    """Records are still on their way when time is over; who has more of it may wait again."""
+    """Records are not on the log when time is over; who has more of it may wait again.
+
+    They are still on their way; or, where ``append`` raises it at once, none of them has left.
+    """
 
 
 class TopicNotFoundError(LogError):

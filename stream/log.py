@@ -105,6 +105,8 @@ class Sink(Protocol):
             When one is over the limit; then none of them is written.
         PartitionNotFoundError
             When one names a partition that its topic does not have; then none is written either.
+        NotAcknowledgedError
+            When a cluster does not say in time where a topic is; then none is written either.
         """
 
     def flush(self, timeout_seconds: float = 30.0) -> None:

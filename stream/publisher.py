@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import structlog
 
 from stream.config import Config
 from stream.errors import NotAcknowledgedError, RecordTooLargeError
-from stream.log import Sink
-from stream.records import Headers, Record, TopicPartition
+from stream.log import Receipt, Sink
+from stream.records import Headers, NewRecord, Record, TopicPartition
 from stream.step import (
     DeadLetter,
     PredictionRow,
@@ -28,6 +29,8 @@ _KEY_MAX, _MESSAGE_MAX = 512, 500
 
 _HURRIED_SECONDS = 10.0
 _SLICE_SECONDS = 1.0
+
+_T = TypeVar("_T")
 
 
 class Publisher:
@@ -85,7 +88,7 @@ class Publisher:
         if new:
             topic, task = config.predictions_topic, config.model.task
             trace_of = self._trace_of
-            self._sink.append(
+            self._append(
                 [
                     prediction_record(row, topic, task, trace_of(row) if row.record.headers else ())
                     for row in new
@@ -95,9 +98,9 @@ class Publisher:
             if self.is_new(letter.record):
                 record = dead_letter_record(letter, config.dead_letters_topic)
                 try:
-                    self._wait(self._sink.append([record]).offsets)
+                    self._wait(self._append([record]).offsets)
                 except RecordTooLargeError:
-                    self._wait(self._sink.append([shortened(record)]).offsets)
+                    self._wait(self._append([shortened(record)]).offsets)
                 self._tell(letter)
         return new
 
@@ -105,22 +108,23 @@ class Publisher:
         """Wait until all of it is durable: only then may offsets be committed."""
         self._wait(self._sink.flush)
 
-    def _wait(self, wait: Callable[[float], object]) -> None:
+    def _append(self, records: list[NewRecord]) -> Receipt:
+        return self._wait(lambda _: self._sink.append(records))
+
+    def _wait(self, wait: Callable[[float], _T]) -> _T:
         """Wait for the log as long as is configured, and some seconds once told to stop."""
         began = time.monotonic()
         over = began + self._patience
         while True:
             asked = time.monotonic()
             try:
-                wait(min(_SLICE_SECONDS, max(0.0, over - asked)))
+                return wait(min(_SLICE_SECONDS, max(0.0, over - asked)))
             except NotAcknowledgedError:
                 now = time.monotonic()
                 if self.should_stop():
                     over = min(over, max(began, self._stopped_at(now)) + _HURRIED_SECONDS)
                 if now >= over:
                     raise
-            else:
-                return
 
     def _stopped_at(self, now: float) -> float:
         self._stop_seen = self._stop_seen or now

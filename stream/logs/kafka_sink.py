@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from threading import Lock
 from typing import Any
@@ -121,6 +121,12 @@ class _Waits:
             raise address.translate(error, f"appending to topic {sent.topic}") from error
         return TopicPartition(metadata.topic, metadata.partition), metadata.offset
 
+    def tell(self) -> None:
+        """Say that none come, once."""
+        if not self._told:
+            self._told = True
+            tell_silence(self._address, TELL_SECONDS, "records are not acknowledged")
+
     def _wait(self, future: Any, deadline: float) -> None:
         if not future.is_done:
             self._since = self._since or time.monotonic()
@@ -128,8 +134,7 @@ class _Waits:
             if not self._told and tell_at < deadline:
                 _wait_until(future, tell_at)
                 if not future.is_done:
-                    self._told = True
-                    tell_silence(self._address, TELL_SECONDS, "records are not acknowledged")
+                    self.tell()
             _wait_until(future, deadline)
         if future.is_done:
             self._since = None
@@ -221,12 +226,14 @@ class KafkaSink:
 
         Raises
         ------
-        LogUnreachableError, RecordTooLargeError, TopicNotFoundError, PartitionNotFoundError
+        LogUnreachableError, RecordTooLargeError, TopicNotFoundError, PartitionNotFoundError,
+        NotAcknowledgedError
         """
         refuse_too_large(records)
         self._known.refuse_unknown(records)
         sent = []
         with self._lock, self._address.translated("appending"):
+            self._find({record.topic for record in records})
             for record in records:
                 item = self._send(record)
                 self._on_the_way.append(item)
@@ -261,6 +268,15 @@ class KafkaSink:
             # What could not be flushed has been raised; it cannot be flushed now.
             with suppress(kafka_errors.KafkaTimeoutError):
                 self._producer.close(timeout=1)
+
+    def _find(self, topics: Iterable[str]) -> None:
+        """Let the producer hear where topics are, before anything is sent to one of them."""
+        for topic in topics:
+            try:
+                self._producer.partitions_for(topic)
+            except kafka_errors.KafkaTimeoutError as error:
+                self._waits.tell()
+                raise NotAcknowledgedError(not_acknowledged(self._address, topic)) from error
 
     def _send(self, record: NewRecord) -> _Sent:
         value = _NOTHING if record.value is None else record.value
