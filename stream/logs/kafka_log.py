@@ -159,7 +159,7 @@ class KafkaLog:
 
     def sink(self) -> Sink:
         """Open a writer."""
-        return self._keep(KafkaSink(self._address, KnownTopics(self._address.url, self.topics)))
+        return self._keep(KafkaSink(self._address, KnownTopics(self._address, self.topics)))
 
     def committed(self, group: str) -> Offsets:
         """Return the offsets that a group's source committed."""

@@ -16,6 +16,34 @@ _SILENCE_SECONDS = 5.0
 """After so long without a record the broker is asked whether it is still there."""
 
 
+class Telling:
+    """Says once that a cluster does not answer, and once when it does again.
+
+    Parameters
+    ----------
+    address
+        The cluster.
+    """
+
+    def __init__(self, address: KafkaAddress) -> None:
+        self._address = address
+        self.is_told = False
+
+    def silent(self, waited: float, message: str) -> None:
+        """Say that it does not, after so many seconds, and how long that will be borne."""
+        if not self.is_told:
+            self.is_told = True
+            left = round(max(0.0, self._address.patience_seconds - waited))
+            url = self._address.url
+            _log.warning("log_silent", url=url, gives_up_in_seconds=left, message=message)
+
+    def heard(self) -> None:
+        """Note that it has answered."""
+        if self.is_told:
+            self.is_told = False
+            _log.info("log_answers", url=self._address.url)
+
+
 class Silence:
     """Tells a topic without records from a cluster that does not answer.
 
@@ -31,14 +59,12 @@ class Silence:
         self._address = address
         self._ask = ask
         self._heard = self._asked = time.monotonic()
-        self._told = False
+        self._telling = Telling(address)
 
     def heard(self) -> None:
         """Note that the cluster has answered."""
         self._heard = time.monotonic()
-        if self._told:
-            self._told = False
-            tell_answer(self._address)
+        self._telling.heard()
 
     def check(self) -> None:
         """Ask after a while, and say once that no answer came.
@@ -65,17 +91,4 @@ class Silence:
         if waited > self._address.patience_seconds:
             self._address.reach()
             raise translated from error
-        if not self._told:
-            self._told = True
-            tell_silence(self._address, waited, str(translated))
-
-
-def tell_silence(address: KafkaAddress, waited: float, message: str) -> None:
-    """Say that a cluster does not answer, and how long it will be borne."""
-    left = max(0.0, address.patience_seconds - waited)
-    _log.warning("log_silent", url=address.url, gives_up_in_seconds=round(left), message=message)
-
-
-def tell_answer(address: KafkaAddress) -> None:
-    """Say that it answers again."""
-    _log.info("log_answers", url=address.url)
+        self._telling.silent(waited, str(translated))

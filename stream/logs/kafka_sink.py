@@ -23,7 +23,7 @@ from stream.errors import (
 )
 from stream.logs.kafka_connection import KafkaAddress
 from stream.logs.kafka_failures import keep_failures_local
-from stream.logs.kafka_silence import tell_answer, tell_silence
+from stream.logs.kafka_silence import Telling
 from stream.logs.log_rules import refuse_too_large
 from stream.records import NewRecord, TopicPartition
 
@@ -43,14 +43,15 @@ class KnownTopics:
 
     Parameters
     ----------
-    url
-        Of the cluster, for messages.
+    address
+        The cluster.
     list_topics
         Asks for the number of partitions of every topic.
     """
 
-    def __init__(self, url: str, list_topics: Callable[[], Mapping[str, int]]) -> None:
-        self._url = url
+    def __init__(self, address: KafkaAddress, list_topics: Callable[[], Mapping[str, int]]) -> None:
+        self._url = address.url
+        self._telling = Telling(address)
         self._list = list_topics
         self._known: dict[str, int] = {}
 
@@ -60,11 +61,18 @@ class KnownTopics:
         Raises
         ------
         TopicNotFoundError, PartitionNotFoundError
+        NotAcknowledgedError
+            When the cluster does not answer; who has more time may ask again.
         """
         wanted = {(record.topic, record.partition) for record in records}
         if all(0 <= (partition or 0) < self._known.get(topic, 0) for topic, partition in wanted):
             return
-        self._known = dict(self._list())
+        try:
+            self._known = dict(self._list())
+        except LogUnreachableError as error:
+            self._telling.silent(0.0, str(error))
+            raise NotAcknowledgedError(str(error)) from error
+        self._telling.heard()
         for topic, partition in wanted:
             if topic not in self._known:
                 raise TopicNotFoundError(topic, self._url, sorted(self._known))
@@ -102,7 +110,7 @@ class _Waits:
     def __init__(self, address: KafkaAddress) -> None:
         self._address = address
         self._since: float | None = None
-        self._told = False
+        self._telling = Telling(address)
 
     def settle(self, sent: _Sent, deadline: float) -> tuple[TopicPartition, int]:
         """Return where a record stands, or raise what became of it."""
@@ -123,24 +131,20 @@ class _Waits:
 
     def tell(self) -> None:
         """Say that none come, once."""
-        if not self._told:
-            self._told = True
-            tell_silence(self._address, TELL_SECONDS, "records are not acknowledged")
+        self._telling.silent(TELL_SECONDS, "records are not acknowledged")
 
     def _wait(self, future: Any, deadline: float) -> None:
         if not future.is_done:
             self._since = self._since or time.monotonic()
             tell_at = self._since + TELL_SECONDS
-            if not self._told and tell_at < deadline:
+            if not self._telling.is_told and tell_at < deadline:
                 _wait_until(future, tell_at)
                 if not future.is_done:
                     self.tell()
             _wait_until(future, deadline)
         if future.is_done:
             self._since = None
-            if self._told:
-                self._told = False
-                tell_answer(self._address)
+            self._telling.heard()
 
 
 def not_acknowledged(address: KafkaAddress, topic: str) -> str:

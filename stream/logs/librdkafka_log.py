@@ -24,7 +24,7 @@ class LibrdkafkaLog(KafkaLog):
 
     def sink(self) -> Sink:
         """Open a writer."""
-        return self._keep(NativeSink(self._address, KnownTopics(self._address.url, self.topics)))
+        return self._keep(NativeSink(self._address, KnownTopics(self._address, self.topics)))
 
     def _reader(self, group: str | None) -> Reader:
         return NativeReader(self._address, group)

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream.errors import LogError, LogUnreachableError, NotAcknowledgedError, RecordTooLargeError
 from stream.logs.kafka_connection import KafkaAddress
-from stream.logs.kafka_silence import tell_answer, tell_silence
+from stream.logs.kafka_silence import Telling
 from stream.logs.kafka_sink import (
     BATCH_BYTES,
     BUFFER_BYTES,
@@ -72,15 +72,14 @@ class _Waits:
     def __init__(self, address: KafkaAddress) -> None:
         self._address = address
         self._since: float | None = None
-        self._told = False
+        self._telling = Telling(address)
 
     def left(self, topic: str, until: float, at_most: float) -> float:
         """Return for how long to wait now; raise where the time is over."""
         now = time.monotonic()
         self._since = self._since or now
-        if not self._told and now - self._since > TELL_SECONDS:
-            self._told = True
-            tell_silence(self._address, now - self._since, "records are not acknowledged")
+        if now - self._since > TELL_SECONDS:
+            self._telling.silent(now - self._since, "records are not acknowledged")
         if now >= until:
             raise NotAcknowledgedError(not_acknowledged(self._address, topic))
         return min(until - now, at_most)
@@ -88,9 +87,7 @@ class _Waits:
     def heard(self) -> None:
         """Note that a record was acknowledged."""
         self._since = None
-        if self._told:
-            self._told = False
-            tell_answer(self._address)
+        self._telling.heard()
 
 
 class NativeReceipt:
@@ -152,7 +149,8 @@ class NativeSink:
 
         Raises
         ------
-        LogUnreachableError, RecordTooLargeError, TopicNotFoundError, PartitionNotFoundError
+        LogUnreachableError, RecordTooLargeError, TopicNotFoundError, PartitionNotFoundError,
+        NotAcknowledgedError
         """
         refuse_too_large(records)
         self._known.refuse_unknown(records)
