@@ -59,11 +59,13 @@ class Silence:
         self._address = address
         self._ask = ask
         self._heard = self._asked = time.monotonic()
+        self._silent_since: float | None = None
         self._telling = Telling(address)
 
     def heard(self) -> None:
         """Note that the cluster has answered."""
         self._heard = time.monotonic()
+        self._silent_since = None
         self._telling.heard()
 
     def check(self) -> None:
@@ -81,13 +83,22 @@ class Silence:
         try:
             self._ask()
         except (kafka_errors.KafkaError, OSError) as error:
-            self._bear(error)
+            self.bear(error, now)
         else:
             self.heard()
 
-    def _bear(self, error: Exception) -> None:
+    def bear(self, error: Exception, asked: float) -> None:
+        """Note that a question, put at a moment, was not answered.
+
+        Raises
+        ------
+        LogUnreachableError
+            As ``check`` does.
+        """
         translated = self._address.translate(error, "reading")
-        waited = time.monotonic() - self._heard
+        if self._silent_since is None:
+            self._silent_since = asked
+        waited = time.monotonic() - self._silent_since
         if waited > self._address.patience_seconds:
             self._address.reach()
             raise translated from error

@@ -163,11 +163,13 @@ class KafkaSource:
             return set()
         positions = {tp: self._reader.position(tp) for tp in empty}
         if all(positions[tp] >= self._known_ends[tp] for tp in empty):
+            asked = time.monotonic()
             try:
                 self._known_ends |= end_offsets(self._admin, empty)
-            except kafka_errors.RetriableError:
-                # Unknown is not ended: the merge waits, and the silence is looked at.
-                return set()
+            except kafka_errors.RetriableError as error:
+                self._silence.bear(error, asked)
+                return set()  # unknown is not ended: the merge waits
+            self._silence.heard()
         return {tp for tp in empty if positions[tp] >= self._known_ends[tp]}
 
     def _fetch(self, timeout_seconds: float) -> None:
