@@ -28,6 +28,7 @@ import msgspec
 
 from benchmarks import api_chantilly, api_mlserver
 from benchmarks.peers import environments
+from benchmarks.processes import running
 from benchmarks.streams import rows
 from stream.logs.open_log import open_log
 from stream.records import NewRecord
@@ -210,26 +211,6 @@ def server(command: list[str]) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     with running([*command, str(port)]) as process:
         answers(port, "/")
         yield port, process
-
-
-@contextmanager
-def running(
-    command: list[str], cwd: Path | None = None, environment: dict[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process, and stop it at the end; without an environment it finds riverrun."""
-    environment = environment or os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    process = subprocess.Popen(
-        command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def load(port: int, path: str, *options: str) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -28,6 +31,26 @@ def pages_to_megabytes(pages: str) -> float:
     return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def environment() -> dict[str, str]:
+def finding_riverrun() -> dict[str, str]:
     """Return that of a process which is to find riverrun."""
     return os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+
+
+@contextmanager
+def running(
+    command: list[str], cwd: Path | None = None, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process, and stop it at the end; without an environment it finds riverrun."""
+    own = finding_riverrun() if environment is None else environment
+    process = subprocess.Popen(
+        command, cwd=cwd, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

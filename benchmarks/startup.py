@@ -27,7 +27,7 @@ import msgspec
 import structlog
 
 from benchmarks.api_speed import free_port
-from benchmarks.processes import cpu_seconds, environment, resident_megabytes
+from benchmarks.processes import cpu_seconds, finding_riverrun, resident_megabytes, running
 from benchmarks.startup_imports import import_breakdown, memory_breakdown
 from benchmarks.streams import PIPELINES, config, rows
 from stream.build import line_factory
@@ -139,7 +139,7 @@ def worker_start(repeats: int) -> Iterator[Row]:
             add(count)
             subprocess.run(
                 [*_RIVERRUN, "worker", "--until-caught-up"],
-                cwd=folder, env=environment(), check=True, capture_output=True,
+                cwd=folder, env=finding_riverrun(), check=True, capture_output=True,
             )  # fmt: skip
             size = _stored_megabytes(folder)
             seconds, spent, memory = [], [], []
@@ -164,7 +164,7 @@ def _first_prediction(folder: Path) -> tuple[float, float, float]:
     place = next(iter(source.bounds()))
     seen = source.bounds()[place].end
     started = time.monotonic()
-    with _running([*_RIVERRUN, "worker"], folder) as process:
+    with running([*_RIVERRUN, "worker"], folder) as process:
         while source.bounds()[place].end == seen:
             _not_too_long(started, "no prediction came")
             time.sleep(0.002)
@@ -194,13 +194,14 @@ def demo_start(repeats: int) -> Row:
 def _demo() -> float:
     started = time.monotonic()
     command = [*_RIVERRUN, "demo", "--port", str(free_port())]
-    with tempfile.TemporaryDirectory() as name:
-        environment = {"TMPDIR": name}
-        with _running(command, Path(name), environment):
-            while not _demo_predicts(Path(name)):
-                _not_too_long(started, "the demo showed no prediction")
-                time.sleep(0.02)
-            return time.monotonic() - started
+    with (
+        tempfile.TemporaryDirectory() as name,
+        running(command, Path(name), finding_riverrun() | {"TMPDIR": name}),
+    ):
+        while not _demo_predicts(Path(name)):
+            _not_too_long(started, "the demo showed no prediction")
+            time.sleep(0.02)
+        return time.monotonic() - started
 
 
 def _demo_predicts(folder: Path) -> bool:
@@ -230,30 +231,11 @@ def _row(figure: str, aim: float | None, seen: list[float], digits: int = 3) -> 
 def _run(command: list[str]) -> tuple[float, float]:
     started = time.perf_counter()
     process = subprocess.Popen(
-        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, env=finding_riverrun(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0
     return time.perf_counter() - started, usage.ru_utime + usage.ru_stime
-
-
-@contextmanager
-def _running(
-    command: list[str], folder: Path, more: dict[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        command, cwd=folder, env=environment() | (more or {}),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _not_too_long(started: float, what: str) -> None:

@@ -8,7 +8,7 @@ import sys
 from statistics import median
 from typing import Any
 
-from benchmarks.processes import environment, pages_to_megabytes
+from benchmarks.processes import finding_riverrun, pages_to_megabytes
 
 Row = dict[str, Any]
 
@@ -36,7 +36,9 @@ _WORKER_IMPORTS = (
 
 
 def _import_times(command: list[str]) -> dict[str, float]:
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
+    ran = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=finding_riverrun()
+    )
     found: dict[str, float] = {}
     for line in ran.stderr.splitlines():
         if (match := re.match(r"import time: +(\d+) \| +\d+ \| +([\w.]+)", line)) is not None:
@@ -63,7 +65,7 @@ def memory_breakdown() -> list[Row]:
         tell = f"{code}print(open('/proc/self/statm').read().split()[1])"
         ran = subprocess.run(
             [sys.executable, "-c", tell], capture_output=True, text=True, check=True,
-            env=environment(),
+            env=finding_riverrun(),
         )  # fmt: skip
         table.append({"imported": title, "megabytes": round(pages_to_megabytes(ran.stdout), 1)})
     return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -93,9 +94,9 @@ def kafka_broker() -> Iterator[LocalKafka]:
         broker.remove()
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[LocalPostgres]:
-    """Start PostgreSQL; without it skip on a laptop and fail in CI."""
+@contextmanager
+def running_postgres() -> Iterator[LocalPostgres]:
+    """Run a PostgreSQL; without it skip on a laptop and fail in CI."""
     try:
         server = LocalPostgres()
     except (FileNotFoundError, KeyError) as missing:
@@ -104,6 +105,13 @@ def postgres() -> Iterator[LocalPostgres]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[LocalPostgres]:
+    """Return a running PostgreSQL that all tests share; each has a database of its own."""
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

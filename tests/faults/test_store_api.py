@@ -8,7 +8,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from tests.conftest import real_thing
+from tests.conftest import running_postgres
 from tests.postgres import LocalPostgres
 from tests.serve.conftest import World, eventually
 
@@ -20,14 +20,8 @@ PREDICT = "/v1/streams/flights/predict"
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalPostgres]:
     """Return a server of our own: it is stopped and started under the API."""
-    try:
-        made = LocalPostgres()
-    except (FileNotFoundError, KeyError) as missing:
-        real_thing(missing)
-        raise
-    made.start()
-    yield made
-    made.stop()
+    with running_postgres() as made:
+        yield made
 
 
 def test_a_server_that_is_away_for_a_while(server, tmp_path, record):

@@ -11,7 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.conftest import real_thing
+from tests.conftest import running_postgres
 from tests.faults.patient import PatientScene
 from tests.postgres import LocalPostgres
 
@@ -23,14 +23,8 @@ EVENTS = 900
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalPostgres]:
     """Return a server of our own: it is stopped and started under the worker."""
-    try:
-        made = LocalPostgres()
-    except (FileNotFoundError, KeyError) as missing:
-        real_thing(missing)
-        raise
-    made.start()
-    yield made
-    made.stop()
+    with running_postgres() as made:
+        yield made
 
 
 @pytest.fixture

@@ -13,9 +13,8 @@ import httpx
 import pytest
 
 from serve.worker_health.pulse import Pulse
-from tests.conftest import real_thing
+from tests.conftest import running_postgres
 from tests.kafka.broker import free_port
-from tests.postgres import LocalPostgres
 from tests.processes.forked import COMMAND, ROOT, ForkedRiverrun
 
 CONFIG = """
@@ -83,14 +82,8 @@ def probed(tmp_path):
 @pytest.fixture
 def server():
     """Return a PostgreSQL of our own: it is stopped under the worker."""
-    try:
-        made = LocalPostgres()
-    except (FileNotFoundError, KeyError) as missing:
-        real_thing(missing)
-        raise
-    made.start()
-    yield made
-    made.stop()
+    with running_postgres() as made:
+        yield made
 
 
 def test_a_worker_is_alive_and_ready_until_it_is_stopped(probed):
