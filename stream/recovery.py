@@ -66,6 +66,11 @@ class Recovery:
         Makes a line that has learned nothing, of a version.
     now
         Seconds since the epoch, for what is written down.
+
+    Attributes
+    ----------
+    topics
+        What tells each topic of the source from one that is made later under its name.
     """
 
     def __init__(
@@ -86,6 +91,7 @@ class Recovery:
         self._identity = identity
         self._make_line = make_line
         self._now = now
+        self.topics = source.identities()
 
     def start(self, rebuild: bool) -> Recovered:
         """Return the state to go on from, and seek the source to it.
@@ -186,8 +192,7 @@ class Recovery:
     def _replaced(self, stored: StoredCheckpoint) -> list[str]:
         """Return the topics made anew since: their offsets are those of other records."""
         known: dict[str, str] = stored.status.get("topics") or {}
-        now = self._source.identities().items()
-        return [topic for topic, found in now if known.get(topic, found) != found]
+        return [topic for topic, found in self.topics.items() if known.get(topic, found) != found]
 
     def _refuse_another_pipeline(self, newest: StoredCheckpoint) -> None:
         """Refuse what cannot go on; another pipeline can, as a challenger, where that is wanted."""

@@ -117,7 +117,7 @@ class Worker:
         of = (self._config, self._store, self._claim, self._source)
         recovery = Recovery(*of, identity=self._identity, make_line=self._make_line, now=now)
         recovered = recovery.start(rebuild)
-        self._topics = self._source.identities()
+        self._topics = recovery.topics
         self.line = recovered.line
         self._restored = recovered.restored
         self._reason = recovered.reason
