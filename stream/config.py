@@ -160,10 +160,18 @@ def _conflicts(config: Config) -> list[Problem]:
         )
     return [
         *problems,
+        *_shards_conflicts(config),
         *_monitor_conflicts(config),
         *_retrain_conflicts(config),
         *_api_conflicts(config),
     ]
+
+
+def _shards_conflicts(config: Config) -> list[Problem]:
+    if config.stream.shards == "all" or not config.retrain.enabled:
+        return []
+    allowed = 'switch it off: with stream.shards = "partition" nothing is retrained'
+    return [Problem("retrain.enabled", "true", allowed)]
 
 
 def _api_conflicts(config: Config) -> list[Problem]:
