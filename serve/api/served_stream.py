@@ -84,7 +84,13 @@ class ServedStream:
         api = config.api
         self.memory = AnswerMemory(api.remembered, api.remembered_file, name)
         self.reader = EventReader(config)
-        self.models = ModelHolder(store, identity_of(config), name, poll_seconds=poll_seconds)
+        self.models = ModelHolder(
+            store,
+            identity_of(config),
+            name,
+            poll_seconds=poll_seconds,
+            is_divided=config.stream.shards == "partition",
+        )
         self.history = HistoryReader(store, config)
         self.kept = KeptPredictions(store, config)
         self.explainer = Explainer(store, self.models)
@@ -173,8 +179,13 @@ class ServedStream:
         self.memory.recorded([record.key.decode() for record in records if record.key is not None])
 
     def _offsets(self) -> dict[str, int]:
-        newest = self.models.newest
-        return {} if newest is None else newest.offsets
+        found = [self.models.newest, *(shard.newest for shard in self.models.shards)]
+        return {
+            place: offset
+            for stored in found
+            if stored is not None
+            for place, offset in stored.offsets.items()
+        }
 
     def _probe_log(self) -> None:
         known = self.log.topics()
