@@ -74,6 +74,11 @@ def newest_of(store: Store, config: Config) -> StoredCheckpoint:
     newest = store.newest()
     if newest is None:
         name = config.stream.name
+        if config.stream.shards == "partition":
+            raise NoCheckpointError(
+                f'{name!r} is divided (stream.shards = "partition"), and this command knows whole '
+                "streams only; 'riverrun status' shows its shards"
+            )
         raise NoCheckpointError(f"no checkpoint of {name!r} on {store.url} yet; {ADVICE}")
     return newest
 

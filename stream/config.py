@@ -168,10 +168,25 @@ def _conflicts(config: Config) -> list[Problem]:
 
 
 def _shards_conflicts(config: Config) -> list[Problem]:
-    if config.stream.shards == "all" or not config.retrain.enabled:
+    if config.stream.shards == "all":
         return []
-    allowed = 'switch it off: with stream.shards = "partition" nothing is retrained'
-    return [Problem("retrain.enabled", "true", allowed)]
+    why = 'with stream.shards = "partition"'
+    unfit = {
+        "retrain.enabled": (config.retrain.enabled, f"switch it off: {why} nothing is retrained"),
+        "alerts.alertmanager": (
+            config.alerts.alertmanager,
+            f"leave it out: {why} only alerts.webhook is told",
+        ),
+        "mlflow.tracking_uri": (
+            config.mlflow.tracking_uri,
+            f"leave it out: {why} there is no version of the whole stream to mirror",
+        ),
+    }
+    return [
+        Problem(key, "true" if found is True else repr(found), allowed)
+        for key, (found, allowed) in unfit.items()
+        if found
+    ]
 
 
 def _api_conflicts(config: Config) -> list[Problem]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from fastapi import FastAPI
 
@@ -18,7 +16,6 @@ from serve.api.models import (
 )
 from serve.api.openapi import problems
 from serve.api.served_stream import ServedStream, Streams
-from serve.shards import status_of_shards
 
 
 def add_status_routes(app: FastAPI, streams: Streams) -> None:
@@ -61,16 +58,9 @@ def status_of_stream(stream: ServedStream) -> StreamStatus:
         serving=_serving(stream, now),
         checkpoint=checkpoint,
         monitor=_monitor(stream),
-        status=_status(stream, now),
+        status=stream.status or None,
         deliveries=msgspec.to_builtins(stream.models.deliveries),
     )
-
-
-def _status(stream: ServedStream, now: float) -> dict[str, Any] | None:
-    models = stream.models
-    if models.shards:
-        return status_of_shards(stream.config, models.shards, now)
-    return None if models.newest is None else models.newest.status
 
 
 def _serving(stream: ServedStream, now: float) -> Serving:

@@ -73,6 +73,17 @@ def test_an_undivided_worker_refuses_a_divided_stream(divided, invoke):
     assert "and now it is not divided" in result.stderr
 
 
+def test_what_looks_for_trouble_knows_shards(divided, invoke):
+    invoke("produce", "events.jsonl")
+    assert "4 shards; labels find their events" in invoke("check").stdout
+    invoke("worker", "--until-caught-up")
+    assert "4 shards with checkpoints" in invoke("check").stdout
+    assert "4 by 1 workers" in invoke("doctor").stdout
+    refused = invoke("report", "--out", "report.html")
+    assert refused.exit_code != 0
+    assert "is divided" in refused.stderr
+
+
 def test_a_status_without_a_shard_says_how_to_begin(divided, invoke):
     invoke("produce", "events.jsonl")
     result = invoke("status")

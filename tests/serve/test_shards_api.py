@@ -45,6 +45,15 @@ def test_the_status_is_the_sum_of_the_shards_and_names_each(divided, wait):
     assert len(found["offsets"]) == 6
 
 
+def test_the_metrics_are_the_sums(divided, wait):
+    with divided.api() as client:
+        wait(lambda: client.get("/v1/streams/flights").json()["status"])
+        text = client.get("/metrics").text
+    assert 'riverrun_learned_total{stream="flights"} 60.0' in text
+    assert 'riverrun_lag_records{stream="flights",topic="flights.events"} 0.0' in text
+    assert 'riverrun_checkpoint_age_seconds{stream="flights"}' in text
+
+
 def test_predictions_are_refused_with_a_reason(divided):
     with divided.api() as client:
         answer = client.post("/v1/streams/flights/predict", json={"event": divided.event()})

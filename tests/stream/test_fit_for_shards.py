@@ -123,5 +123,19 @@ def test_a_divided_stream_that_would_retrain_is_refused():
         make_config(stream={"shards": "partition"})
 
 
+def test_a_divided_stream_has_no_state_that_alertmanager_and_mlflow_could_follow():
+    with pytest.raises(ConfigError) as caught:
+        make_config(
+            stream={"shards": "partition"},
+            retrain={"enabled": False},
+            alerts={"alertmanager": "http://localhost:9093"},
+            mlflow={"tracking_uri": "http://localhost:5000"},
+        )
+    assert [problem.key for problem in caught.value.problems] == [
+        "alerts.alertmanager",
+        "mlflow.tracking_uri",
+    ]
+
+
 def test_a_shards_name_tells_its_partition():
     assert [shard_number(shard_name(number, 12)) for number in range(12)] == list(range(12))
