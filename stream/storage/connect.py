@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ _SERVER: dict[str, Any] = {
 _FILE = "riverrun_file"
 _SESSION = f"-c lock_timeout={_BUSY_SECONDS}s -c idle_in_transaction_session_timeout=60s"
 """Nobody waits for a lock longer than on SQLite, and who is frozen in a transaction loses it."""
+_FEW = 1_000
+"""Rows of a checkpoint; a restore, which nobody waits for, writes more at once."""
 
 
 def connect(url: str) -> Engine:
@@ -56,7 +58,9 @@ def connect(url: str) -> Engine:
         raise ConfigError(
             "store", [Problem("stream.store", without_secrets(url), without_secrets(allowed))]
         ) from None
-    if engine.dialect.name == "sqlite":
+    if engine.dialect.name == "postgresql":
+        _prepare_server(engine)
+    else:
         _prepare_sqlite(engine)
         folder = Path(parsed.database or ".").parent
         if not folder.is_dir():
@@ -105,6 +109,22 @@ def _options(url: URL) -> dict[str, Any]:
     told = url.query.get("options", "")
     own["options"] = f"{_SESSION} {told if isinstance(told, str) else ' '.join(told)}".strip()
     return {"pool_pre_ping": True, "connect_args": own}
+
+
+def _prepare_server(engine: Engine) -> None:
+    """Send the rows of a checkpoint one after another.
+
+    psycopg would send them as a pipeline, and in the midst of one the server does not count a
+    client as idle: one that froze there would keep its locks for ever.
+    """
+
+    @event.listens_for(engine, "do_executemany")
+    def on_many(cursor: Any, statement: str, rows: Sequence[Any], _context: Any) -> bool:
+        if len(rows) > _FEW:
+            return False
+        for row in rows:
+            cursor.execute(statement, row)
+        return True
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from monitor.panes import Pane, merge
@@ -40,6 +41,20 @@ def test_panes_and_the_reference_are_stored_with_the_checkpoint(bench):
     assert reference.total.events == 100
     assert history.versions() == ["v1"]
     assert history.reference("v7") is None
+
+
+def test_the_rows_of_a_checkpoint_are_no_pipeline_in_which_a_server_waits_for_ever(
+    bench, monkeypatch
+):
+    """A client that freezes in a pipeline is not idle to PostgreSQL, and would keep its locks."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("psycopg makes a pipeline of these")
+
+    monkeypatch.setattr(psycopg.Cursor, "executemany", refuse)
+    bench.produce(rows(0, 300))
+    bench.run()
+    assert len(bench.store.history.panes()) == 10
 
 
 def test_a_past_span_is_tested_against_a_stored_reference_without_raw_data(bench):
