@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from tests.faults.watching import wait_until
 from tests.lines import as_bytes, event, truth
 
 SHARDS = 4
+_TOGETHER = 50
+"""Events that are appended at once, and then their labels."""
 
 
 class ShardScene(Scene):
@@ -29,39 +32,72 @@ class ShardScene(Scene):
     def __init__(self, broker: str, store_url: str, folder: Path, record: Record) -> None:
         self.folder = folder
         self.produced = 0
+        self._started = 0
+        self._freeze: dict[Any, Path] = {}
         super().__init__(
             broker, store_url, folder, record, events=0,
             stream={"shards": "partition"},
             topics={"partitions": SHARDS},
             worker={"session_timeout": "6s"},
+            labels={"max_delay": "200s"},
         )  # fmt: skip
 
     def produce_events(self, count: int) -> None:
-        """Append events and their labels, both keyed by id, with some faults among them."""
-        events, labels = self.config.events_topic, self.config.labels_topic
-        rows: list[NewRecord] = []
-        for number in range(self.produced, self.produced + count):
+        """Append events and their labels, both keyed by id, with some faults among them.
+
+        A reader at the end of Kafka's partitions reads what it finds; a replay reads by time. So
+        that both read the same, whatever is appended is durable before anything is appended later,
+        in a later millisecond.
+        """
+        log = open_log(self.broker)
+        sink = log.sink()
+        for first in range(self.produced, self.produced + count, _TOGETHER):
+            numbers = range(first, min(first + _TOGETHER, self.produced + count))
+            for rows in (self._events(numbers), self._labels(numbers)):
+                sink.append(rows)
+                sink.flush()
+                time.sleep(0.003)
+        self.produced += count
+        log.close()
+
+    def _events(self, numbers: range) -> list[NewRecord]:
+        topic, rows = self.config.events_topic, []
+        for number in numbers:
             key = f"e{number}".encode()
             inside = truth(number) if number % 3 == 0 else None
-            rows.append(NewRecord(events, key, as_bytes(event(number, inside))))
-            if number % 3 == 1:
-                said = {"id": f"e{number}", "y": truth(number)}
-                rows.append(NewRecord(labels, key, as_bytes(said)))
+            rows.append(NewRecord(topic, key, as_bytes(event(number, inside))))
             if number % 50 == 7:
-                rows.append(NewRecord(events, key, b'{"broken'))
+                rows.append(NewRecord(topic, key, b'{"broken'))
             if number % 40 == 9:
-                rows.append(NewRecord(events, key, as_bytes(event(number))))
-        self.produced += count
-        self.produce(rows)
+                rows.append(NewRecord(topic, key, as_bytes(event(number))))
+        return rows
+
+    def _labels(self, numbers: range) -> list[NewRecord]:
+        topic = self.config.labels_topic
+        return [
+            NewRecord(topic, f"e{n}".encode(), as_bytes({"id": f"e{n}", "y": truth(n)}))
+            for n in numbers
+            if n % 3 == 1
+        ]
 
     def start(self, **arguments: Any) -> Any:
         """Start a worker in a process of its own; see ``shard_victim.main`` for its arguments."""
-        told = {"told": str(self.folder / "told")} | arguments
+        self._started += 1
+        freeze = self.folder / f"freeze-{self._started}"
+        told = {"told": str(self.folder / "told"), "freeze": str(freeze)} | arguments
         process = PROCESSES.Process(
             target=shard_victim.main, args=(told, self.sections, str(self.errors))
         )
         process.start()
+        self._freeze[process] = freeze
         return process
+
+    def freeze(self, process: Any) -> None:
+        """Let a worker stop itself where it holds no lock of the database; wait until it has."""
+        self._freeze[process].touch()
+        state = Path(f"/proc/{process.pid}/stat")
+        wait_until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", "a freeze")
+        self.record.fault()
 
     def signal(self, process: Any, number: signal.Signals) -> None:
         """Send a worker a signal, and write a fault down."""

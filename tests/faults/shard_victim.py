@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import structlog
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
 import stream.turn_size as turn_size
 from serve.cli.signals import stopping
@@ -17,13 +23,51 @@ from stream.tracing import Untraced
 from tests.lines import make_config
 
 
+class Freezer:
+    """Freezes the process as a whole once a file is there, and no thread is in a transaction.
+
+    One that froze inside of a transaction would keep the database's locks from everybody else: of
+    a file until it goes on, and of a server until that ends its session.
+    """
+
+    def __init__(self, asked: Path) -> None:
+        self._asked = asked
+        self._changed = threading.Condition()
+        self._out = 0
+        self._freezing = False
+        event.listen(Pool, "checkout", self._take)
+        event.listen(Pool, "checkin", self._give)
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _take(self, *_: object) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._freezing)
+            self._out += 1
+
+    def _give(self, *_: object) -> None:
+        with self._changed:
+            self._out -= 1
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while not self._asked.exists():
+            time.sleep(0.01)
+        with self._changed:
+            self._freezing = True
+            self._changed.wait_for(lambda: self._out == 0)
+            os.kill(os.getpid(), signal.SIGSTOP)
+            self._freezing = False
+            self._changed.notify_all()
+
+
 def main(arguments: dict[str, Any], sections: dict[str, Any], errors: str) -> None:
     """Work until told to stop, and leave with the command line's exit code.
 
     Parameters
     ----------
     arguments
-        ``told``: a file for its log lines. ``until_caught_up``: leave where the log ends.
+        ``told``: a file for its log lines. ``freeze``: a file; once it is there the process stops
+        itself (SIGSTOP).
     sections
         Of the configuration.
     errors
@@ -39,12 +83,12 @@ def main(arguments: dict[str, Any], sections: dict[str, Any], errors: str) -> No
         logger_factory=structlog.WriteLoggerFactory(out),
     )
     turn_size._LARGEST = 40  # so that a batch of records takes many turns, and commits
-    ends = arguments.get("until_caught_up", False)
     config = make_config(**sections)
+    Freezer(Path(arguments["freeze"]))
     with stopping() as asked:
         try:
-            with opened_crew(config, Secrets(), "here", Untraced, until_caught_up=ends) as opened:
-                opened.crew.run(asked, opened.is_read if ends else None)
+            with opened_crew(config, Secrets(), "here", Untraced) as opened:
+                opened.crew.run(asked)
         except RiverrunError as error:
             Path(errors).write_text(str(error))
             sys.exit(error.exit_code)

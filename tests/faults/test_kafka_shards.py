@@ -33,7 +33,7 @@ def test_workers_that_join_die_freeze_and_leave_lose_nothing_and_repeat_nothing(
     scene.wait_for_owners(first, second)
 
     scene.produce_events(BATCH)
-    scene.signal(first, signal.SIGSTOP)
+    scene.freeze(first)
     scene.produce_events(BATCH)
     scene.wait_for_owners(second)
     third = scene.start()
