@@ -8,7 +8,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-PROCESSES ?= 2
+# Tests wait for others a third of their time: one process more than cores.
+PROCESSES ?= 3
 
 .PHONY: help install demo test test-fast test-faults check audit format kafka bench bench-full \
   bench-quick clean
@@ -56,15 +57,19 @@ format: $(INSTALLED) ## Format the code.
 kafka: $(INSTALLED) ## The pinned Apache Kafka on 127.0.0.1:9092, without Docker (Java 17 and Maven).
 	$(BIN)/python -m tests.kafka.broker $(ARGS)
 
-bench: $(INSTALLED) ## The line against a bare River loop, memory, and the monitor beside its peers.
+bench: $(INSTALLED) ## The line against a bare River loop, start-up, memory, and the monitor beside its peers.
+	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks $(ARGS)
 	$(BIN)/python -m benchmarks.monitor_bench --only speed cost real
 
-bench-full: $(INSTALLED) ## All of it: Kafka, latency, growth, false alarms and power too (half an hour).
-	$(BIN)/python -m benchmarks --broker local $(ARGS)
+bench-full: $(INSTALLED) ## All of it: Kafka, peers, latency, growth, false alarms and power too (an hour).
+	$(BIN)/python -m benchmarks.peers --install
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.peers --events 100000
 	$(BIN)/python -m benchmarks.mini_batch
 	$(BIN)/python -m benchmarks.latency --broker local
 	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks --broker local $(ARGS)
 	$(BIN)/python -m benchmarks.monitor_bench
 
 bench-quick: $(INSTALLED) ## A minute: fails where the line is far below what docs/benchmarks.json states.

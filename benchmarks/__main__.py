@@ -22,6 +22,7 @@ from benchmarks import (
     serving_staleness,
 )
 from benchmarks.brokers import brokers
+from benchmarks.pages import others
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -46,12 +47,24 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="a minute; fails where a ratio is far below the stated"
     )
+    parser.add_argument(
+        "--document", action="store_true", help="write the page anew from what was measured"
+    )
     parser.add_argument("--output", type=Path, default=DOCS)
     arguments = parser.parse_args()
 
     if arguments.quick:
         return quick.check(DOCS / "benchmarks.json")
-    results: dict[str, Any] = {"machine": machine(), "repeats": arguments.repeats}
+    results: dict[str, Any]
+    if arguments.document:
+        if not (arguments.output / "benchmarks.json").exists():
+            parser.error(
+                f"nothing has been measured yet: {arguments.output} has no benchmarks.json"
+            )
+        results = json.loads((arguments.output / "benchmarks.json").read_text())
+        (arguments.output / "benchmarks.md").write_text(document(results, arguments.output))
+        return 0
+    results = {"machine": machine(), "repeats": arguments.repeats}
     results["end_to_end"] = end_to_end.compare(None, arguments.events, arguments.repeats)
     show("The line as a share of bare River", results["end_to_end"])
     with brokers(arguments.broker) as found:
@@ -72,7 +85,7 @@ def main() -> int:
 
     arguments.output.mkdir(parents=True, exist_ok=True)
     (arguments.output / "benchmarks.json").write_text(json.dumps(results, indent=2) + "\n")
-    (arguments.output / "benchmarks.md").write_text(document(results))
+    (arguments.output / "benchmarks.md").write_text(document(results, arguments.output))
     sys.stderr.write(f"wrote {arguments.output}/benchmarks.md and benchmarks.json\n")
     return 0
 
@@ -102,8 +115,16 @@ def markdown(table: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def document(results: dict[str, Any]) -> str:
-    """Return the page of the documentation."""
+def document(results: dict[str, Any], measured: Path = DOCS) -> str:
+    """Return the page of the documentation.
+
+    Parameters
+    ----------
+    results
+        Of this program.
+    measured
+        Where the other benches left theirs.
+    """
     notes = (
         (DOCS / "benchmarks-notes.md").read_text()
         if (DOCS / "benchmarks-notes.md").exists()
@@ -115,6 +136,7 @@ def document(results: dict[str, Any]) -> str:
             "## End to end, as a share of a bare River loop\n",
             (end_to_end.__doc__ or "").split("\n", 2)[2],
             markdown(results["end_to_end"]),
+            *others(measured),
             "## The monitor inside the line\n",
             (monitor_in_line.__doc__ or "").split("\n", 2)[2],
             markdown(results["monitor"]),

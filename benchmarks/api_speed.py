@@ -27,6 +27,7 @@ import httpx
 import msgspec
 
 from benchmarks import api_chantilly, api_mlserver
+from benchmarks.peers import environments
 from benchmarks.streams import rows
 from stream.logs.open_log import open_log
 from stream.records import NewRecord
@@ -191,10 +192,13 @@ def chantilly() -> Iterator[Route | None]:
 def named(variable: str, program: str, packages: str) -> str | None:
     """Return the program of a peer's own environment; say how to make one where there is none."""
     found = os.environ.get(variable)
+    own = environments.CACHE / variable.removeprefix("BENCH_").lower() / "bin" / program
+    if found is None and own.exists():
+        return str(own)
     if found is None:
         sys.stderr.write(
-            f"one peer less beside it: set {variable} to the program {program!r} of an environment "
-            f"of its own, made with 'pip install {packages}'\n"
+            f"one peer less beside it: python -m benchmarks.peers --install makes its environment, "
+            f"or set {variable} to the program {program!r} of one that has {packages}\n"
         )
     return found
 

@@ -40,6 +40,15 @@ from stream.waiting import Pending
 from stream.worker import open_worker
 
 DOCS = Path(__file__).parents[1] / "docs"
+_WHY = """
+What grows and why: with features both sides grow, since a linear model and a scaler look at each
+one, and the line decodes, checks, hashes and counts each one too. With labels that wait the cost is
+flat up to the last row: a million is `labels.max_pending`, where each new prediction gives the
+oldest up, and what is given up has to be tidied from the checkpoint. A larger forest costs what
+River's forest costs, and its checkpoint what pickling it costs. With panes kept (of 20 events here)
+the store's table is what grows. X
+comparisons deep.
+"""
 LINEAR = PIPELINES["scaler and logistic regression"]
 _POLLED = 500
 Row = dict[str, Any]
@@ -248,6 +257,7 @@ def document(tables: dict[str, list[Row]], has_plot: bool) -> str:
     parts = ["# Growth\n", f"{made}\nand noisy. {machine()}.\n", about]
     if has_plot:
         parts.append("![Cost per event against what grows](images/growth.svg)\n")
+    parts.append(_WHY)
     for title, table in tables.items():
         parts += [f"## Against {title}\n", markdown(table)]
     return "\n".join(parts)

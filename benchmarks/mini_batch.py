@@ -12,8 +12,10 @@ from __future__ import annotations
 import csv
 import gc
 import gzip
+import json
 import sys
 import time
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -105,4 +107,8 @@ def _model(size: int | None, rows: list[dict[str, Any]]) -> float:
 if __name__ == "__main__":
     from benchmarks.__main__ import markdown
 
-    sys.stdout.write(markdown(compare()))
+    table = compare()
+    if table:
+        sys.stdout.write(markdown(table))
+        path = Path(__file__).parents[1] / "docs" / "mini-batches.json"
+        path.write_text(json.dumps(table, indent=2) + "\n")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from monitor import statistics
 from monitor.arrays import FloatArray
@@ -184,6 +183,8 @@ def _moved(
     p, q = counts[: one.size], others[: other.size]
     if not p.sum() or not q.sum():
         return None
+    from scipy import stats  # slow to import
+
     centres, more = np.array(one.centres), np.array(other.centres)
     spread = float(statistics.deviation(statistics.shares(p), centres))
     moved = float(stats.wasserstein_distance(centres, more, p, q))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from monitor.arrays import FloatArray
 from monitor.tails import effective_size
@@ -116,5 +116,5 @@ def _inflation(test: SkewTest, scaled: FloatArray, sizes: FloatArray) -> FloatAr
     mean = (scaled**2).mean(axis=0)
     error = np.sqrt(variance / len(scaled))
     excessive = (mean - expected > _SIGNIFICANT * error) & test.calibration.applies
-    limit = len(scaled) / stats.chi2.ppf(0.05, len(scaled))
+    limit = len(scaled) / special.chdtri(len(scaled), 0.95)
     return np.where(excessive, np.sqrt(limit * mean / np.maximum(expected, 1e-9)), 1.0)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from monitor.arrays import IntArray
 from monitor.config import SkewConfig
@@ -125,6 +124,8 @@ def placebo(
             found |= test.measure(np.sum(window[-span:], axis=0), span).alarms
         alarms += bool(found.any())
         by_column += found
+    from scipy import stats  # slow to import
+
     low, high = stats.binomtest(alarms, panes).proportion_ci(0.95)
     named = zip(reference.layout.columns, by_column.tolist(), strict=True)
     return PlaceboResult(

@@ -13,7 +13,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from monitor.arrays import FloatArray, IntArray
 from monitor.curves import between, on_grid
@@ -120,11 +120,16 @@ def js_tail(reference: tuple[int, ...], size: int) -> TailCurve:
     points, mean, variance = _js_saddlepoints(counts, size)
     freedom = len(counts) - 1
     if len(points) < 3:
-        x = np.sqrt(np.linspace(0.0, stats.chi2.isf(np.exp(LOG_P_LEAST), freedom), POINTS))
-        points = np.column_stack([x, stats.chi2.logsf(x**2 * freedom / mean, freedom)])
+        x = np.sqrt(np.linspace(0.0, special.chdtri(freedom, np.exp(LOG_P_LEAST)), POINTS))
+        points = np.column_stack([x, np.log(special.chdtrc(freedom, x**2 * freedom / mean))])
     grid = np.linspace(0.0, points[-1, 0], POINTS)
     log_p = between(grid, np.r_[0.0, points[:, 0]], np.r_[0.0, points[:, 1]])
     return TailCurve(float(grid[1]), log_p, mean, variance)
+
+
+def _log_beta_binomial(c: FloatArray, size: int, a: float, b: float) -> FloatArray:
+    ways = -np.log(size + 1) - special.betaln(size - c + 1, c + 1)
+    return np.asarray(ways + special.betaln(c + a, size - c + b) - special.betaln(a, b))
 
 
 def _two_cells(counts: FloatArray, size: int) -> TailCurve:
@@ -138,8 +143,9 @@ def _two_cells(counts: FloatArray, size: int) -> TailCurve:
     b = total + 1.0 - a
     middle = size * a / (a + b)
     width = 60.0 + 40.0 * np.sqrt(middle * b / (a + b) * (1.0 + size / total))
-    c = np.arange(max(0, int(middle - width)), min(size, int(middle + width)) + 1)
-    log_mass = stats.betabinom.logpmf(c, size, a, b)
+    least, most = max(0, int(middle - width)), min(size, int(middle + width))
+    c = np.arange(least, most + 1, dtype=np.float64)
+    log_mass = _log_beta_binomial(c, size, a, b)
     q, p = c / size, first / total
     # Of the rest only one cell can have mass in the reference; what is new counts as that cell.
     t = 8.0 * LN2 * effective_size(total, size) * (js_cells(p, q) + js_cells(1.0 - p, 1.0 - q))

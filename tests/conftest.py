@@ -26,13 +26,44 @@ settings.register_profile("riverrun", suppress_health_check=[HealthCheck.too_slo
 settings.load_profile("riverrun")
 
 
+SLOWEST = (
+    "kafka",
+    "browser",
+    "tests/cli/test_models.py",
+    "tests/stream/test_reproduce.py",
+    "tests/cli/test_demo_breaks.py",
+    "tests/docs/test_lifecycle_doc.py",
+    "tests/cli/test_alerts.py",
+    "tests/cli/test_dead_letters.py",
+    "tests/serve/test_workers.py",
+    "tests/monitor/test_monitor_false_alarms.py",
+    "tests/cli/test_demo.py",
+    "tests/deploy/test_compose_processes.py",
+    "tests/cli/test_worker.py",
+    "tests/cli/test_up.py",
+    "tests/stream/test_lifecycle.py",
+    "tests/docs/test_serving_doc.py",
+)
+"""What takes longest goes first, so that nobody waits for it at the end."""
+
+
 class OneBroker(LoadFileScheduling):
     """Gives each file to one process, and what shares a broker or a browser to one as a whole."""
+
+    is_ordered = False
 
     def _split_scope(self, nodeid: str) -> str:
         if "kafka" in nodeid:
             return "kafka"
         return "browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]
+
+    def _assign_work_unit(self, node: Any) -> None:
+        if not self.is_ordered:
+            self.is_ordered = True
+            for scope in reversed(SLOWEST):
+                if scope in self.workqueue:
+                    self.workqueue.move_to_end(scope, last=False)
+        super()._assign_work_unit(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneBroker:
@@ -51,7 +82,7 @@ def real_thing(error: Exception) -> None:
 def kafka_broker() -> Iterator[LocalKafka]:
     """Return a running Apache Kafka that all tests share; they use topics of their own."""
     try:
-        broker = LocalKafka(has_doors=True)
+        broker = LocalKafka(has_doors=True, is_brief=True)
     except KafkaMissingError as error:
         real_thing(error)
         raise

@@ -19,7 +19,9 @@ def main() -> None:
     """
     try:
         from serve.cli.app import app
+        from serve.late_scipy import put_off
 
+        put_off()
         app(prog_name="riverrun")
     except KeyboardInterrupt:
         raise SystemExit(130) from None

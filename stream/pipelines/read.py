@@ -14,11 +14,15 @@ from stream.errors import PipelineError
 from stream.pipelines.reader import Reader
 from stream.pipelines.steps import describe
 from stream.pipelines.syntax import canonical, parse
+from stream.sections import DEFAULT_METRICS
 
 if TYPE_CHECKING:
     from river import base, metrics
 
 __all__ = ["canonical", "read_metrics", "read_pipeline"]
+
+# Asking ROC AUC for its number, which most streams have, loads what it integrates by.
+_NUMBERS = frozenset(name for names in DEFAULT_METRICS.values() for name in names)
 
 
 def read_pipeline(text: str, seed: int = 42) -> base.Estimator:
@@ -111,6 +115,8 @@ def _read_metric(name: str) -> metrics.base.Metric:
     found = reader.read(ast.copy_location(call, tree))
     if not isinstance(found, metrics.base.Metric):
         raise reader.mistake(tree, f"found {describe(found)} where a metric is expected")
+    if name in _NUMBERS:
+        return found
     try:
         float(found.get())
     except (NotImplementedError, TypeError) as error:

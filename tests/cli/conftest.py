@@ -1,7 +1,6 @@
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 
 import pytest
 from typer.testing import CliRunner
+
+from tests.processes.forked import COMMAND, ForkedRiverrun
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -78,8 +79,8 @@ def spawn(
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "serve.cli", *map(str, arguments)],
+        process = ForkedRiverrun(
+            [*COMMAND, *map(str, arguments)],
             cwd=here,
             env=environment | options.pop("env", {}),
             text=True,

@@ -127,7 +127,7 @@ def test_sigterm_ends_it_while_the_receiver_hangs(
     process = spawn(*command)
     wait_for(lambda: len(listener.received) > before)
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0, (out, err)
 
 

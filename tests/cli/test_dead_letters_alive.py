@@ -8,7 +8,6 @@ import select
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import closing
@@ -20,6 +19,7 @@ from stream.load_config import load_config
 from stream.logs.open_log import open_log
 from stream.origin import read_origin
 from stream.records import NewRecord
+from tests.processes.forked import COMMAND, ForkedRiverrun
 
 LETTERS = 3_000
 
@@ -173,8 +173,8 @@ def typed(here, environment):
 
     def run(answer, *arguments):
         ours, theirs = pty.openpty()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "serve.cli", "dead-letters", *arguments],
+        process = ForkedRiverrun(
+            [*COMMAND, "dead-letters", *arguments],
             cwd=here, env=environment | {"TERM": "xterm", "COLUMNS": "100"},
             stdin=theirs, stdout=subprocess.PIPE, stderr=theirs,
         )  # fmt: skip

@@ -7,8 +7,6 @@ import os
 import shutil
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -21,6 +19,7 @@ import pytest
 from stream.logs.sqlite_log import SqliteLog
 from stream.records import NewRecord
 from tests.cli.conftest import EVENTS, ROOT
+from tests.processes.forked import COMMAND, run_riverrun
 
 
 @pytest.fixture
@@ -42,14 +41,8 @@ def learned_once(tmp_path_factory):
     (folder / "events.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     kept = {k: v for k, v in os.environ.items() if not k.startswith("RIVERRUN_")}
     for words in (["produce", "events.jsonl"], ["worker", "--until-caught-up"]):
-        subprocess.run(
-            [sys.executable, "-m", "serve.cli", *words],
-            cwd=folder,
-            env=kept | {"PYTHONPATH": str(ROOT)},
-            check=True,
-            capture_output=True,
-            timeout=120,
-        )
+        env = kept | {"PYTHONPATH": str(ROOT)}
+        run_riverrun([*COMMAND, *words], cwd=folder, env=env, timeout=120).check_returncode()
     return folder
 
 

@@ -17,6 +17,7 @@ import pytest
 from serve import load_model
 from stream.errors import InputError
 from tests.cli.conftest import ROOT
+from tests.processes.forked import COMMAND, ForkedRiverrun, run_riverrun
 
 CONFIG = """\
 [stream]
@@ -75,13 +76,11 @@ class Stream:
         self.environment = kept | paths | (SECRET if secret is None else secret)
 
     def run(self, *arguments: object, **environment: str) -> tuple[int, str, str]:
-        done = subprocess.run(
+        done = run_riverrun(
             self.command(*arguments),
             cwd=self.folder,
             env=self.environment | environment,
-            capture_output=True,
             text=True,
-            check=False,
             timeout=100,
         )
         assert "Traceback" not in done.stderr, done.stderr
@@ -93,7 +92,7 @@ class Stream:
         return json.loads(out)
 
     def command(self, *arguments: object) -> list[str]:
-        return [sys.executable, "-m", "serve.cli", *map(str, arguments)]
+        return [*COMMAND, *map(str, arguments)]
 
     def produce(self, text: str) -> None:
         (self.folder / "more.jsonl").write_text(text)
@@ -102,7 +101,7 @@ class Stream:
 
     @contextmanager
     def worker(self):
-        process = subprocess.Popen(
+        process = ForkedRiverrun(
             self.command("worker", "--log-level", "error"), cwd=self.folder, env=self.environment
         )
         try:

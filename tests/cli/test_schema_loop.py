@@ -71,7 +71,7 @@ def test_a_halt_ends_when_the_schema_is_edited_while_the_worker_runs(
     data = json.loads(invoke("schema", "show", "--json").stdout)
     assert (data["inferred"], data["schema"]["features"]["c"]["type"]) == (False, "any")
     worker.terminate()
-    _, err = worker.communicate(timeout=20)
+    _, err = worker.communicate(timeout=60)
     assert worker.returncode == 0, err
     lines = [json.loads(line) for line in err.splitlines()]
     (corrected,) = [line for line in lines if line["event"] == "schema"]

@@ -5,10 +5,11 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
+
+from tests.processes.forked import COMMAND, ForkedRiverrun
 
 
 @pytest.fixture
@@ -17,8 +18,8 @@ def at_terminal(here, environment):
 
     def run(*arguments, interrupt_at=None):
         ours, theirs = pty.openpty()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "serve.cli", *map(str, arguments)],
+        process = ForkedRiverrun(
+            [*COMMAND, *map(str, arguments)],
             cwd=here,
             env=environment | {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"},
             stdin=subprocess.DEVNULL,
@@ -76,7 +77,7 @@ def test_ctrl_c_in_produce_tells_how_many_were_sent_and_leaves_with_130(
     wait_for((here / "log.db").exists)
     time.sleep(1.0)
     produce.send_signal(signal.SIGINT)
-    _, err = produce.communicate(timeout=20)
+    _, err = produce.communicate(timeout=60)
     assert produce.returncode == 130
     assert "records were sent to s.events before this" in err
     assert "Traceback" not in err

@@ -28,7 +28,7 @@ def test_a_signal_ends_the_worker_with_everything_committed(
     invoke("produce", "-", stdin='{"id": "late", "x": 1, "y": true}\n')
     wait_for(lambda: status()["counts"]["learned"] == 61)
     worker.send_signal(number)
-    _, err = worker.communicate(timeout=20)
+    _, err = worker.communicate(timeout=60)
     assert worker.returncode == 0, err
     assert status()["counts"]["learned"] == 61
 
@@ -42,7 +42,7 @@ def test_an_empty_topic_is_waited_for_with_advice(config, spawn, invoke, wait_fo
     invoke("produce", events)
     wait_for(lambda: (found := status()) and found["counts"]["learned"] == 60)
     worker.terminate()
-    worker.communicate(timeout=20)
+    worker.communicate(timeout=60)
     assert worker.returncode == 0
 
 
@@ -103,7 +103,7 @@ def test_the_worker_stops_when_its_parents_pipe_closes(config, spawn, wait_for, 
     worker = spawn("worker", "--stop-with-parent", stdin=subprocess.PIPE)
     wait_for(lambda: "started" in worker.stderr.readline())
     worker.stdin.close()
-    assert worker.wait(timeout=20) == 0
+    assert worker.wait(timeout=60) == 0
 
 
 def free_port():
@@ -122,7 +122,7 @@ def test_the_api_answers_and_stops_on_sigterm(config, spawn, wait_for):
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
         assert answer.status == 200
     api.terminate()
-    out, err = api.communicate(timeout=20)
+    out, err = api.communicate(timeout=60)
     assert (api.returncode, out) == (0, ""), err
 
 

@@ -194,7 +194,7 @@ def running(
     prometheus = find_program("prometheus", "prometheus")
     alertmanager = find_program("prometheus-alertmanager", "prometheus-alertmanager")
     try:
-        kafka = ComposeKafka()
+        kafka = ComposeKafka(is_brief=True)
     except KafkaMissingError as error:
         real_thing(error)
         raise

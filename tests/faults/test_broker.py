@@ -27,7 +27,7 @@ EVENTS = 600
 def broker() -> Iterator[LocalKafka]:
     """A broker that only these tests use: they kill it."""
     try:
-        broker = LocalKafka()
+        broker = LocalKafka(is_brief=True)
     except KafkaMissingError as error:
         real_thing(error)
         raise

@@ -108,6 +108,9 @@ class LocalKafka:
         Where clients reach it. Default: a free one.
     has_doors
         Whether it listens with TLS, SASL over TLS and behind a proxy as well.
+    is_brief
+        Whether it is for a few minutes and thousands of records: it starts in half the CPU time,
+        and is slower than others once those have warmed up.
 
     Attributes
     ----------
@@ -118,7 +121,11 @@ class LocalKafka:
     doors: Doors
 
     def __init__(
-        self, data: Path | None = None, port: int | None = None, has_doors: bool = False
+        self,
+        data: Path | None = None,
+        port: int | None = None,
+        has_doors: bool = False,
+        is_brief: bool = False,
     ) -> None:
         self._libs = jars()
         self._is_temporary = data is None
@@ -128,6 +135,7 @@ class LocalKafka:
         self._process: subprocess.Popen[bytes] | None = None
         self._properties = self.data / "server.properties"
         self._has_doors = has_doors
+        self._is_brief = is_brief
         if has_doors:
             from tests.kafka.listeners import Doors
 
@@ -222,10 +230,12 @@ class LocalKafka:
         return self._process is not None and self._process.poll() is None
 
     def _java(self, main: str, arguments: list[str]) -> list[str]:
-        memory = ["-Xms256m", "-Xmx1G"]
+        options = ["-Xms256m", "-Xmx1G"]
+        if self._is_brief:
+            options += ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
         if self._has_doors:
-            memory += self.doors.java_options
-        return ["java", *memory, "-cp", f"{self._libs}/*", main, *arguments]
+            options += self.doors.java_options
+        return ["java", *options, "-cp", f"{self._libs}/*", main, *arguments]
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS

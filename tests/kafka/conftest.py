@@ -68,7 +68,7 @@ def own_broker(kafka_broker: LocalKafka) -> Iterator[LocalKafka]:
     kafka-python 3.0.12 leaves the socket of a refused connection to the garbage collector. Tests
     with such connections ignore that warning, and here it comes while they still do.
     """
-    broker = LocalKafka()
+    broker = LocalKafka(is_brief=True)
     try:
         broker.start()
         yield broker

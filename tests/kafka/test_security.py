@@ -23,6 +23,7 @@ from stream.records import NewRecord
 from tests.kafka.broker import PASSWORD, USER, LocalKafka
 from tests.kafka.certificates import KEY_PASSWORD
 from tests.kafka.listeners import Doors
+from tests.processes.forked import COMMAND, run_riverrun
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 KNOWN = Credentials(USER, PASSWORD)
@@ -322,7 +323,6 @@ def command(
     doors: Doors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[int, str]]:
     """Return what runs ``riverrun`` in a folder with a configuration for SASL over TLS."""
-    import subprocess
 
     name = f"s{uuid.uuid4().hex[:8]}"
     text = CONFIG.format(name=name, broker=doors.url("secure"), ca=doors.file("ca.pem"))
@@ -338,10 +338,10 @@ def command(
             environ["RIVERRUN_KAFKA_PASSWORD_FILE"] = str(tmp_path / "password")
         else:
             environ["RIVERRUN_KAFKA_PASSWORD"] = password
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "serve.cli", *arguments],
-            cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+        environ["PYTHONWARNINGS"] = "ignore"
+        done = run_riverrun(
+            [*COMMAND, *arguments], cwd=tmp_path, env=environ, text=True, timeout=120
+        )
         return done.returncode, done.stdout + done.stderr
 
     return run
