@@ -37,6 +37,13 @@ _LOOK_SECONDS = 0.02
 _POLL_MILLISECONDS = 100
 _CLOSE_MILLISECONDS = 5_000
 _LEAVE_SECONDS = 10.0
+_PASSING = (
+    kafka_errors.RebalanceInProgressError,
+    kafka_errors.IllegalGenerationError,
+    kafka_errors.UnknownMemberIdError,
+    kafka_errors.CommitFailedError,
+)
+"""Why a copy is refused while the group changes; the next checkpoint's is taken."""
 
 
 class KafkaMembership:
@@ -120,6 +127,10 @@ class KafkaMembership:
         while not self._listener.is_closing:
             try:
                 self._consumer.poll(_POLL_MILLISECONDS)
+                if self.has_joined:
+                    mine = self._consumer.assignment()
+                    self._consumer.pause(*mine)
+                    self._listener.settle(_numbers(mine))
                 self._commit()
             except kafka_errors.RetriableError as error:
                 # It passes, or the shards' own readers bear it no longer than is configured.
@@ -127,6 +138,9 @@ class KafkaMembership:
                 Event().wait(_POLL_MILLISECONDS / 1000)
             except kafka_errors.KafkaError as error:
                 self._failure = self._address.translate(error, f"as a member of {self._group}")
+                break
+            except Exception as error:  # noqa: BLE001 - a dead thread would look like a member
+                self._failure = LogError(f"as a member of {self._group}: {error!r}")
                 break
         with suppress(kafka_errors.KafkaError):  # then the group finds out by its silence
             self._commit()
@@ -144,7 +158,7 @@ class KafkaMembership:
             self._consumer.commit_async(wanted, callback=self._copied)
 
     def _copied(self, _offsets: Any, outcome: Any) -> None:
-        if not isinstance(outcome, Exception):
+        if not isinstance(outcome, Exception) or isinstance(outcome, _PASSING):
             self._refused = None
         elif (reason := str(outcome)) != self._refused:
             self._refused = reason
@@ -161,6 +175,7 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer = consumer
         # No SimpleQueue: interrupted by a signal at its timeout, Python 3.11's waits for ever.
         self._changes: Queue[Change] = Queue()
+        self._told: frozenset[int] = frozenset()
         self.is_closing = False
 
     def changes(self, seconds: float) -> list[Change]:
@@ -172,19 +187,33 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]
                 found.append(self._changes.get_nowait())
         return found
 
+    def settle(self, numbers: frozenset[int]) -> None:
+        """Tell what differs from what was told; called between rebalances.
+
+        kafka-python 3.0.12 is silent where a member falls out of the group while it joins anew.
+        """
+        if gone := self._told - numbers:
+            self._changes.put(Change("lost", gone))
+        if new := numbers - self._told:
+            self._changes.put(Change("assigned", new))
+        self._told = numbers
+
     async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
         self._consumer.pause(*assigned)
+        self._told |= _numbers(assigned)
         self._changes.put(Change("assigned", _numbers(assigned)))
 
     async def on_partitions_revoked(self, revoked: Collection[Any]) -> None:
         if self.is_closing or not revoked:
             return
         done = Event()
+        self._told -= _numbers(revoked)
         self._changes.put(Change("revoked", _numbers(revoked), partial(done.set)))
         while not (done.is_set() or self.is_closing):
             await self._consumer._net.sleep(_LOOK_SECONDS)  # noqa: SLF001
 
     async def on_partitions_lost(self, lost: Collection[Any]) -> None:
+        self._told -= _numbers(lost)
         self._changes.put(Change("lost", _numbers(lost)))
 
 

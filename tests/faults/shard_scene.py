@@ -22,6 +22,7 @@ from tests.faults.watching import wait_until
 from tests.lines import as_bytes, event, truth
 
 SHARDS = 4
+SECONDS = 300.0
 _TOGETHER = 50
 """Events that are appended at once, and then their labels."""
 
@@ -38,7 +39,7 @@ class ShardScene(Scene):
             broker, store_url, folder, record, events=0,
             stream={"shards": "partition"},
             topics={"partitions": SHARDS},
-            worker={"session_timeout": "6s"},
+            worker={"session_timeout": "10s"},
             labels={"max_delay": "200s"},
         )  # fmt: skip
 
@@ -92,6 +93,12 @@ class ShardScene(Scene):
         self._freeze[process] = freeze
         return process
 
+    def kill_all(self) -> None:
+        """End whatever still runs, frozen or not."""
+        for process in self._freeze:
+            process.kill()
+            process.join()
+
     def freeze(self, process: Any) -> None:
         """Let a worker stop itself where it holds no lock of the database; wait until it has."""
         self._freeze[process].touch()
@@ -124,14 +131,14 @@ class ShardScene(Scene):
             found = self.owners()
             return set(found) == pids and sorted(found.values()) == wanted
 
-        wait_until(shared, f"an even part for {len(processes)} workers")
+        wait_until(shared, f"an even part for {len(processes)} workers", SECONDS)
 
     def wait_until_read(self) -> None:
         """Wait until the newest checkpoints reach the ends of all partitions."""
         store, log = self.store(), open_log(self.broker)
         topics = [self.config.events_topic, self.config.labels_topic]
         try:
-            wait_until(lambda: is_read(log, topics, store.sharding), "the log's end", 240)
+            wait_until(lambda: is_read(log, topics, store.sharding), "the log's end", SECONDS)
         finally:
             log.close()
             store.close()

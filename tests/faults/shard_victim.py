@@ -78,6 +78,10 @@ def main(arguments: dict[str, Any], sections: dict[str, Any], errors: str) -> No
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.CallsiteParameterAdder(
+                [structlog.processors.CallsiteParameter.PROCESS]
+            ),
             structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.WriteLoggerFactory(out),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,16 @@ BATCH = 600
 
 
 @pytest.fixture(params=["kafka-sqlite", "kafka-postgresql", "embedded"])
-def scene(request: pytest.FixtureRequest, tmp_path: Path, record) -> ShardScene:
+def scene(request: pytest.FixtureRequest, tmp_path: Path, record) -> Iterator[ShardScene]:
     """Return a divided stream on Kafka over each store, and one on the embedded log."""
     broker, store = f"sqlite:///{tmp_path / 'log.db'}", f"sqlite:///{tmp_path / 'store.db'}"
     if request.param != "embedded":
         broker = request.getfixturevalue("kafka_broker").url
     if request.param == "kafka-postgresql":
         store = request.getfixturevalue("postgres").url(f"shards{tmp_path.name[-8:]}".lower())
-    return ShardScene(broker, store, tmp_path, record)
+    made = ShardScene(broker, store, tmp_path, record)
+    yield made
+    made.kill_all()
 
 
 def test_workers_that_join_die_freeze_and_leave_lose_nothing_and_repeat_nothing(scene):
