@@ -7,6 +7,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from serve.cli.signals import stopping
 from serve.compose import Secrets
 from serve.crew import opened_crew
 from stream.errors import RiverrunError
+from stream.logs.sqlite_log import SqliteSink
+from stream.logs.sqlite_source import SqliteSource
 from stream.tracing import Untraced
 from tests.lines import make_config
 
@@ -26,8 +30,8 @@ from tests.lines import make_config
 class Freezer:
     """Freezes the process as a whole once a file is there, and no thread is in a transaction.
 
-    One that froze inside of a transaction would keep the database's locks from everybody else: of
-    a file until it goes on, and of a server until that ends its session.
+    One that froze inside of a transaction would keep locks from everybody else: those of a file,
+    store or embedded log, until it goes on, and those of a server until that ends its session.
     """
 
     def __init__(self, asked: Path) -> None:
@@ -37,6 +41,8 @@ class Freezer:
         self._freezing = False
         event.listen(Pool, "checkout", self._take)
         event.listen(Pool, "checkin", self._give)
+        for owner, method in ((SqliteSink, "append"), (SqliteSource, "commit")):
+            setattr(owner, method, self._counted(getattr(owner, method)))
         threading.Thread(target=self._run, daemon=True).start()
 
     def _take(self, *_: object) -> None:
@@ -48,6 +54,17 @@ class Freezer:
         with self._changed:
             self._out -= 1
             self._changed.notify_all()
+
+    def _counted(self, write: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(write)
+        def counted(*arguments: Any) -> Any:
+            self._take()
+            try:
+                return write(*arguments)
+            finally:
+                self._give()
+
+        return counted
 
     def _run(self) -> None:
         while not self._asked.exists():
