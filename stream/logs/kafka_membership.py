@@ -126,7 +126,9 @@ class KafkaMembership:
     def _run(self) -> None:
         while not self._listener.is_closing:
             try:
-                self._consumer.poll(_POLL_MILLISECONDS)
+                # Not the consumer's own poll: with all paused it spins over what it had fetched.
+                self._consumer._coordinator.poll(timeout_ms=_POLL_MILLISECONDS)  # noqa: SLF001
+                Event().wait(_POLL_MILLISECONDS / 1000)
                 if self.has_joined:
                     mine = self._consumer.assignment()
                     self._consumer.pause(*mine)
