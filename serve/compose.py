@@ -21,7 +21,7 @@ from stream.errors import (
 )
 from stream.log import Log
 from stream.logs.open_log import open_log
-from stream.storage.store import Store
+from stream.storage.store import SHARD, Store
 
 if TYPE_CHECKING:
     from stream.worker import Worker
@@ -133,14 +133,15 @@ def open_stream_log(config: Config, secrets: Secrets) -> Log:
     )
 
 
-def open_stream_store(config: Config, secrets: Secrets) -> Store:
-    """Open the store of a stream.
+def open_stream_store(config: Config, secrets: Secrets, shard: str = SHARD) -> Store:
+    """Open the store of a stream, or of one of its shards.
 
     Raises
     ------
     ConfigError, StoreUnreachableError
     """
-    return Store(config.stream.store, config.stream.name, secret=secrets.signing)
+    stream = config.stream
+    return Store(stream.store, stream.name, shard=shard, secret=secrets.signing)
 
 
 def prepare_topics(config: Config, log: Log, create: bool | None = None) -> list[str]:
@@ -187,6 +188,7 @@ def opened_worker(config: Config, secrets: Secrets, where: str) -> Iterator[Work
     from serve.training import TrainingProcess
     from stream.build import line_factory
     from stream.clock import SystemClock
+    from stream.sharding.fit import refuse_other_shards
     from stream.worker import open_worker
 
     make_line, clock = line_factory(config, where), SystemClock()
@@ -194,15 +196,16 @@ def opened_worker(config: Config, secrets: Secrets, where: str) -> Iterator[Work
         closing(open_stream_log(config, secrets)) as log,
         closing(open_stream_store(config, secrets)) as store,
         delivering(config, secrets, store, clock),
-        _halts_written_down(store, clock),
+        halts_written_down(store, clock),
     ):
         prepare_topics(config, log)
+        refuse_other_shards(config, store.sharding, None)
         launch = TrainingProcess if config.retrain.enabled else None
         yield open_worker(config, log, store, make_line, clock, launch)
 
 
 @contextmanager
-def _halts_written_down(store: Store, clock: Clock) -> Iterator[None]:
+def halts_written_down(store: Store, clock: Clock) -> Iterator[None]:
     """Let whoever is told of halts hear of one, once, that no checkpoint could hold."""
     try:
         yield

@@ -40,7 +40,7 @@ def missing_file(url: str) -> Path | None:
 
 
 _GROUPS_MAX, _DRIFTS_MAX = 20, 10
-_ADVICE = "start a worker with 'riverrun worker' or 'riverrun up'"
+ADVICE = "start a worker with 'riverrun worker' or 'riverrun up'"
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def store_to_read(config: Config, secrets: Secrets) -> Iterator[Store]:
 
     if (path := missing_file(config.stream.store)) is not None:
         name = config.stream.name
-        raise NoCheckpointError(f"no checkpoint of {name!r} yet: {path} does not exist; {_ADVICE}")
+        raise NoCheckpointError(f"no checkpoint of {name!r} yet: {path} does not exist; {ADVICE}")
     with closing(open_stream_store(config, secrets)) as store:
         yield store
 
@@ -74,7 +74,12 @@ def newest_of(store: Store, config: Config) -> StoredCheckpoint:
     newest = store.newest()
     if newest is None:
         name = config.stream.name
-        raise NoCheckpointError(f"no checkpoint of {name!r} on {store.url} yet; {_ADVICE}")
+        if config.stream.shards == "partition":
+            raise NoCheckpointError(
+                f'{name!r} is divided (stream.shards = "partition"), and this command knows whole '
+                "streams only; 'riverrun status' shows its shards"
+            )
+        raise NoCheckpointError(f"no checkpoint of {name!r} on {store.url} yet; {ADVICE}")
     return newest
 
 
@@ -133,8 +138,8 @@ def shown_status(stored: StoredCheckpoint, now: float) -> dict[str, Any]:
     }
 
 
-def lag_of(config: Config, secrets: Secrets, stored: StoredCheckpoint) -> dict[str, Any]:
-    """Return how far a checkpoint is behind each partition's end, or why that is not known.
+def lag_of(config: Config, secrets: Secrets, offsets: dict[str, int]) -> dict[str, Any]:
+    """Return how far offsets are behind each partition's end, or why that is not known.
 
     Returns
     -------
@@ -142,7 +147,7 @@ def lag_of(config: Config, secrets: Secrets, stored: StoredCheckpoint) -> dict[s
         ``lag``: records by partition, or None; ``lag_error``: None, or a sentence.
     """
     try:
-        return {"lag": _lag(config, secrets, stored.offsets), "lag_error": None}
+        return {"lag": _lag(config, secrets, offsets), "lag_error": None}
     except LogError as error:
         return {"lag": None, "lag_error": str(error)}
 

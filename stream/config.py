@@ -160,9 +160,32 @@ def _conflicts(config: Config) -> list[Problem]:
         )
     return [
         *problems,
+        *_shards_conflicts(config),
         *_monitor_conflicts(config),
         *_retrain_conflicts(config),
         *_api_conflicts(config),
+    ]
+
+
+def _shards_conflicts(config: Config) -> list[Problem]:
+    if config.stream.shards == "all":
+        return []
+    why = 'with stream.shards = "partition"'
+    unfit = {
+        "retrain.enabled": (config.retrain.enabled, f"switch it off: {why} nothing is retrained"),
+        "alerts.alertmanager": (
+            config.alerts.alertmanager,
+            f"leave it out: {why} only alerts.webhook is told",
+        ),
+        "mlflow.tracking_uri": (
+            config.mlflow.tracking_uri,
+            f"leave it out: {why} there is no version of the whole stream to mirror",
+        ),
+    }
+    return [
+        Problem(key, "true" if found is True else repr(found), allowed)
+        for key, (found, allowed) in unfit.items()
+        if found
     ]
 
 

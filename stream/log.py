@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from stream.records import NewRecord, Offsets, Record, TopicPartition
+from stream.sharding.membership import Membership
 
 MAX_RECORD_BYTES = 1_048_576
 """Largest record (key, value and headers) that a log takes; Kafka's own default."""
@@ -137,8 +138,20 @@ class Log(Protocol):
     def create_topics(self, topics: Mapping[str, int]) -> None:
         """Create those of the topics (name to number of partitions) that do not exist."""
 
-    def source(self, topics: Sequence[str], group: str | None = None) -> Source:
+    def source(
+        self, topics: Sequence[str], group: str | None = None, *, partition: int | None = None
+    ) -> Source:
         """Open a reader, at each partition's earliest offset.
+
+        Parameters
+        ----------
+        topics
+            In the order that breaks ties.
+        group
+            Under whose name offsets are copied; None copies nothing.
+        partition
+            Read only the partitions of this number, one of each topic, whatever is added to them;
+            None reads all.
 
         Raises
         ------
@@ -147,6 +160,24 @@ class Log(Protocol):
 
     def sink(self) -> Sink:
         """Open a writer."""
+
+    def membership(self, group: str, topic: str, session_seconds: float) -> Membership | None:
+        """Join a group of workers that share out the partitions of a topic.
+
+        Parameters
+        ----------
+        group
+            Its name.
+        topic
+            Whose partitions.
+        session_seconds
+            That a member may be silent.
+
+        Returns
+        -------
+        Membership or None
+            None where the log knows no groups: then leases in the store do it.
+        """
 
     def close(self) -> None:
         """Let go of everything, the sources and sinks it opened included."""

@@ -59,6 +59,11 @@ class StreamSection(Section):
         "sqlite:///riverrun.db",
         description="checkpoints and versions: sqlite:///FILE or postgresql+psycopg://...",
     )
+    shards: Literal["all", "partition"] = Field(
+        "all",
+        description="all: one worker learns the whole stream; partition: each partition is a shard "
+        "with its own state, and any number of workers share them",
+    )
     on_gap: Literal["halt", "continue"] = Field(
         "halt", description="what to do where unread records expired: halt, or record and go on"
     )
@@ -192,6 +197,13 @@ class WorkerSection(Section):
     stuck_after: Duration = Field(
         120_000,
         description="for one event; then the worker ends with code 4, a training fails; 0: never",
+    )
+    session_timeout: Duration = Field(
+        30_000,
+        ge=6_000,
+        le=300_000,
+        description='with stream.shards = "partition": how long a worker may be silent before the '
+        "others take its shards",
     )
     max_memory: Bytes | None = Field(
         None,

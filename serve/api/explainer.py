@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 from serve.api.model_holder import LiveModel, ModelHolder
+from serve.api.predicting.divided import refuse_divided
 from serve.api.problems import ProblemError, problem_of
 from stream.checkpoint import MODEL_PART, STATE_PART
 from stream.errors import CheckpointDamagedError, StoreError
@@ -95,6 +96,7 @@ class Explainer:
         for _ in range(_TRIES):  # a checkpoint may be replaced between two looks
             live = self._models.live
             if live is None:
+                refuse_divided(self._models)
                 raise ProblemError(problem_of(503, "no_model", "there is no model yet"), _RETRY)
             if self._copy is not None and self._copy.live.number == live.number:
                 return self._copy

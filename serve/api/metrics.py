@@ -172,10 +172,7 @@ class StreamMetrics(Collector):
         """Return the families that the store tells of, over all streams."""
         yield from self._of_the_worker()
         yield from worker_families(
-            {
-                s.name: {} if s.models.newest is None else s.models.newest.status
-                for s in self._streams
-            },
+            {s.name: s.status for s in self._streams},
             {s.name: s.lag.by_topic for s in self._streams},
         )
         yield self._scores()
@@ -263,9 +260,7 @@ class StreamMetrics(Collector):
         yield self._gauge(
             "riverrun_checkpoint_age_seconds",
             "Time since the worker's newest checkpoint",
-            lambda s: (
-                None if s.models.newest is None else s.clock.now() - s.models.newest.created_at
-            ),
+            lambda s: None if s.checkpointed_at is None else s.clock.now() - s.checkpointed_at,
         )
 
     def _scores(self) -> Metric:
@@ -329,6 +324,5 @@ class StreamMetrics(Collector):
 
 
 def _status(stream: ServedStream, section: str) -> dict[str, Any]:
-    newest = stream.models.newest
-    found: dict[str, Any] = {} if newest is None else newest.status.get(section) or {}
+    found: dict[str, Any] = stream.status.get(section) or {}
     return found

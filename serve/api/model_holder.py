@@ -16,6 +16,7 @@ from stream.errors import CheckpointDamagedError, StoreError
 from stream.learner import Learner
 from stream.snapshot import load_learner
 from stream.storage.outbox import Delivery
+from stream.storage.sharding import Shard
 from stream.storage.store import Identity, Store, StoredCheckpoint
 
 _log = structlog.get_logger("riverrun.api")
@@ -75,9 +76,13 @@ class ModelHolder:
         Named in logs.
     poll_seconds
         Between two looks at the store.
+    is_divided
+        Whether the stream's partitions are shards: then there is no model of the whole stream.
 
     Attributes
     ----------
+    shards
+        Of a divided stream, as of the last look.
     live
         The model that answers, or None before the first.
     newest
@@ -92,8 +97,16 @@ class ModelHolder:
     """
 
     def __init__(
-        self, store: Store, identity: Identity, stream: str, *, poll_seconds: float = 0.5
+        self,
+        store: Store,
+        identity: Identity,
+        stream: str,
+        *,
+        poll_seconds: float = 0.5,
+        is_divided: bool = False,
     ) -> None:
+        self.is_divided = is_divided
+        self.shards: list[Shard] = []
         self.live: LiveModel | None = None
         self.newest: StoredCheckpoint | None = None
         self.deliveries: dict[str, Delivery] = {}
@@ -151,6 +164,8 @@ class ModelHolder:
         try:
             newest = self._store.newest()
             self._note_store(None)
+            if self.is_divided:
+                self.shards = self._store.sharding.all()
             self.newest = newest
             self.deliveries = self._store.outbox.deliveries()
             if newest is not None:

@@ -196,7 +196,8 @@ class StreamStatus(BaseModel):
     )
     status: dict[str, Any] | None = Field(
         description="Counts, labels, scores beside the baselines, and offsets, as the worker "
-        "committed them; as 'riverrun status --json' prints them."
+        "committed them; as 'riverrun status --json' prints them. Of a divided stream the sums, "
+        "and each shard under `shards`."
     )
     deliveries: dict[str, Any] = Field(
         description="By receiver of alerts: sent, failed tries, dropped, waiting, last error."

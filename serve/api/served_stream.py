@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from threading import BoundedSemaphore
+from typing import Any
 
 from serve.api.event_reader import EventReader
 from serve.api.explainer import Explainer
@@ -14,6 +15,7 @@ from serve.api.monitoring.reader import HistoryReader
 from serve.api.predicting.memory import AnswerMemory
 from serve.api.problems import ProblemError, problem_of
 from serve.api.recent.kept import KeptPredictions
+from serve.shards import status_of_shards
 from stream.clock import Clock
 from stream.config import Config
 from stream.errors import LogUnreachableError, RecordTooLargeError, TopicNotFoundError
@@ -84,7 +86,13 @@ class ServedStream:
         api = config.api
         self.memory = AnswerMemory(api.remembered, api.remembered_file, name)
         self.reader = EventReader(config)
-        self.models = ModelHolder(store, identity_of(config), name, poll_seconds=poll_seconds)
+        self.models = ModelHolder(
+            store,
+            identity_of(config),
+            name,
+            poll_seconds=poll_seconds,
+            is_divided=config.stream.shards == "partition",
+        )
         self.history = HistoryReader(store, config)
         self.kept = KeptPredictions(store, config)
         self.explainer = Explainer(store, self.models)
@@ -130,6 +138,19 @@ class ServedStream:
         """Return the milliseconds since the epoch."""
         return round(self.clock.now() * 1000)
 
+    @property
+    def status(self) -> dict[str, Any]:
+        """What the worker said last; of a divided stream what its shards add up to. May be {}."""
+        if self.models.shards:
+            return status_of_shards(self.config, self.models.shards, self.clock.now())
+        return {} if self.models.newest is None else self.models.newest.status
+
+    @property
+    def checkpointed_at(self) -> float | None:
+        """When the newest checkpoint was made; of a divided stream, by the shard that lags most."""
+        found = [shard.newest for shard in self.models.shards] or [self.models.newest]
+        return min((stored.created_at for stored in found if stored is not None), default=None)
+
     def parts(self) -> dict[str, str]:
         """Return how each part that the stream needs is: ``ok``, or what is wrong with it."""
         model = "ok" if self.models.live is not None else "none yet"
@@ -173,8 +194,13 @@ class ServedStream:
         self.memory.recorded([record.key.decode() for record in records if record.key is not None])
 
     def _offsets(self) -> dict[str, int]:
-        newest = self.models.newest
-        return {} if newest is None else newest.offsets
+        found = [self.models.newest, *(shard.newest for shard in self.models.shards)]
+        return {
+            place: offset
+            for stored in found
+            if stored is not None
+            for place, offset in stored.offsets.items()
+        }
 
     def _probe_log(self) -> None:
         known = self.log.topics()

@@ -58,7 +58,7 @@ def status_of_stream(stream: ServedStream) -> StreamStatus:
         serving=_serving(stream, now),
         checkpoint=checkpoint,
         monitor=_monitor(stream),
-        status=None if newest is None else newest.status,
+        status=stream.status or None,
         deliveries=msgspec.to_builtins(stream.models.deliveries),
     )
 

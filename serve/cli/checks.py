@@ -133,6 +133,15 @@ def _check_log(
             with _reported(findings, "topic"):
                 note = " (created)" if topic in made else ""
                 findings.append(Finding("topic", True, _describe(log, topic, known) + note))
+        if config.stream.shards == "partition":
+            with _reported(findings, "shards"):
+                findings.append(Finding("shards", True, _shards(config, log)))
+
+
+def _shards(config: Config, log: Log) -> str:
+    from stream.sharding.fit import shard_count
+
+    return f"{_plural(shard_count(config, log), 'shard')}; labels find their events"
 
 
 def _describe(log: Log, topic: str, known: Mapping[str, int]) -> str:
@@ -146,6 +155,9 @@ def _describe(log: Log, topic: str, known: Mapping[str, int]) -> str:
 
 def _look_into_store(config: Config, secrets: Secrets) -> str:
     with closing(open_stream_store(config, secrets)) as store:
+        if config.stream.shards == "partition":
+            begun = sum(shard.newest is not None for shard in store.sharding.all())
+            return f"{store.url}: {_plural(begun, 'shard')} with checkpoints"
         newest = store.newest()
         if newest is None:
             return f"{store.url}: no checkpoint yet"

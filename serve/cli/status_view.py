@@ -52,9 +52,9 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    lines = (_top(status), _behind(status), under_way(status), *_deliveries(status))
+    lines = (_top(status), behind(status), under_way(status), *_deliveries(status))
     parts: list[RenderableType] = [Text(text) for text in lines if text]
-    parts += [Text(), _numbers(status), Text(), _scores(status)]
+    parts += [Text(), numbers(status), Text(), _scores(status)]
     if learning := _frozen(status):
         parts.append(Text(learning))
     if status.get("monitor") is not None:
@@ -79,7 +79,8 @@ def moment_text(milliseconds: int | None) -> str:
     return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _behind(status: Mapping[str, Any]) -> str:
+def behind(status: Mapping[str, Any]) -> str:
+    """Return how far the log is ahead, in a sentence; empty where that was not asked."""
     if status.get("lag_error"):
         return f"behind: not known: {status['lag_error']}"
     if status.get("lag") is None:
@@ -99,7 +100,7 @@ def _deliveries(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"{text}; {found['last_error']}" if found["last_error"] else text
 
 
-def _numbers(status: Mapping[str, Any]) -> Table:
+def numbers(status: Mapping[str, Any]) -> Table:
     """Return counts, labels by kind, and dead letters by reason, side by side."""
     from itertools import zip_longest
 

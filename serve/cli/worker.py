@@ -59,8 +59,9 @@ def worker(
             watch_parent()
         settings = load_config(config)
         secrets = read_secrets(os.environ)
+        work = _work if settings.stream.shards == "all" else _work_on_shards
         with healthy(settings, secrets, asked) as asks:
-            status = _work(settings, secrets, config, asks, until_caught_up, rebuild)
+            status = work(settings, secrets, config, asks, until_caught_up, rebuild)
     if as_json:
         print_json(status)
     elif until_caught_up:
@@ -92,6 +93,32 @@ def _work(
         return status_of(worker.line, worker.line.scores.rolling())
 
 
+def _work_on_shards(
+    config: Config,
+    secrets: Any,
+    path: Path,
+    asked: Callable[[], bool],
+    until_caught_up: bool,
+    rebuild: bool,
+) -> dict[str, Any]:
+    from functools import partial
+
+    from serve.crew import opened_crew
+    from serve.shards import status_of_shards
+    from stream.clock import SystemClock
+
+    with opened_crew(
+        config,
+        secrets,
+        str(path),
+        partial(_tracing, config),
+        until_caught_up=until_caught_up,
+        rebuild=rebuild,
+    ) as opened:
+        opened.crew.run(asked, opened.is_read if until_caught_up else None)
+        return status_of_shards(config, opened.store.sharding.all(), SystemClock().now())
+
+
 def _tracing(config: Config) -> Tracing:
     """Return what follows single events, as the environment's ``OTEL_*`` have it."""
     from serve.otel import open_provider
@@ -106,6 +133,7 @@ def _tracing(config: Config) -> Tracing:
 
 
 def _say_result(status: dict[str, Any]) -> None:
+    from serve.cli.shards_view import shards_headline
     from serve.cli.status_view import headline
 
-    typer.echo(headline(status))
+    typer.echo(shards_headline(status) if "shards" in status else headline(status))

@@ -13,6 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from stream.errors import TopicNotFoundError
 from stream.log import MAX_RECORD_BYTES, Sink
 from stream.logs.kafka_connection import KafkaAddress, quiet_client
+from stream.logs.kafka_membership import KafkaMembership
 from stream.logs.kafka_reader import PythonReader, Reader
 from stream.logs.kafka_security import Credentials
 from stream.logs.kafka_sink import KafkaSink, KnownTopics
@@ -144,22 +145,32 @@ class KafkaLog:
             found = self._admin.describe_configs(asked, config_filter="all")
         return {topic: of[name]["value"] for topic, of in found["topic"].items()}
 
-    def source(self, topics: Sequence[str], group: str | None = None) -> KafkaSource:
+    def source(
+        self, topics: Sequence[str], group: str | None = None, *, partition: int | None = None
+    ) -> KafkaSource:
         """Open a reader, at each partition's earliest offset."""
         known = self.topics()
         for topic in topics:
             if topic not in known:
                 raise TopicNotFoundError(topic, self.url, list(known))
         partitions = tuple(
-            TopicPartition(topic, number) for topic in topics for number in range(known[topic])
+            TopicPartition(topic, number)
+            for topic in topics
+            for number in (range(known[topic]) if partition is None else [partition])
         )
         with self._address.translated("opening a consumer"):
             reader = self._reader(group)
-        return self._keep(KafkaSource(self._address, self._admin, reader, partitions, group))
+        grows = partition is None
+        made = KafkaSource(self._address, self._admin, reader, partitions, group, grows=grows)
+        return self._keep(made)
 
     def sink(self) -> Sink:
         """Open a writer."""
         return self._keep(KafkaSink(self._address, KnownTopics(self._address, self.topics)))
+
+    def membership(self, group: str, topic: str, session_seconds: float) -> KafkaMembership:
+        """Join a consumer group, which shares out the partitions of a topic."""
+        return self._keep(KafkaMembership(self._address, topic, group, session_seconds))
 
     def committed(self, group: str) -> Offsets:
         """Return the offsets that a group's source committed."""

@@ -46,10 +46,9 @@ class KafkaSource:
         In order of topic as asked for, and number.
     group
         Under whose name ``commit`` copies offsets; None copies nothing.
-
-    Notes
-    -----
-    A partition that is added while it reads is read from its beginning, from some seconds later on.
+    grows
+        Whether a partition that is added while it reads is read too, from its beginning and from
+        some seconds later on.
     """
 
     def __init__(
@@ -59,6 +58,8 @@ class KafkaSource:
         reader: Reader,
         partitions: tuple[TopicPartition, ...],
         group: str | None,
+        *,
+        grows: bool = True,
     ) -> None:
         self._address = address
         self._admin = admin
@@ -72,7 +73,7 @@ class KafkaSource:
         self.is_closed = False
         self._reader = reader
         self._topics = tuple(dict.fromkeys(partition.topic for partition in partitions))
-        self._watch = TopicsWatch(reader.known, self._topics)
+        self._watch = TopicsWatch(reader.known, self._topics, grows=grows)
         self.seek({})
 
     @property

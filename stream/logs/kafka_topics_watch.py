@@ -22,11 +22,16 @@ class TopicsWatch:
         Returns that, of a topic, without an exchange: readers ask in the background.
     topics
         In the order that breaks ties.
+    grows
+        Whether partitions that are added are wanted.
     """
 
-    def __init__(self, known: Callable[[str], Known], topics: tuple[str, ...]) -> None:
+    def __init__(
+        self, known: Callable[[str], Known], topics: tuple[str, ...], *, grows: bool = True
+    ) -> None:
         self._known = known
         self._topics = topics
+        self._grows = grows
         self._ids: dict[str, Any] = {}
         self._looked = float("-inf")
 
@@ -45,7 +50,7 @@ class TopicsWatch:
         known = dict.fromkeys(partitions)
         for topic in self._topics:
             self.refuse_another(topic)
-            numbers = self._known(topic)[1]
+            numbers = self._known(topic)[1] if self._grows else ()
             known |= dict.fromkeys(TopicPartition(topic, number) for number in numbers)
         if len(known) == len(partitions):
             return partitions

@@ -123,17 +123,22 @@ class MemoryLog:
         topics: Sequence[str],
         group: str | None = None,
         script: Iterable[Step] | None = None,
+        *,
+        partition: int | None = None,
     ) -> MemorySource | ScriptedSource:
         """Open a reader; a script puts crash points between its records."""
         for topic in topics:
             if topic not in self._shared.topics:
                 raise TopicNotFoundError(topic, self.url, list(self._shared.topics))
-        source = MemorySource(self._shared, topics, group)
+        source = MemorySource(self._shared, topics, group, partition)
         return source if script is None else ScriptedSource(source, script)
 
     def sink(self) -> MemorySink:
         """Open a writer."""
         return MemorySink(self._shared)
+
+    def membership(self, group: str, topic: str, session_seconds: float) -> None:
+        """Return None: this log knows no groups."""
 
     def close(self) -> None:
         """Keep everything: a test may open it again."""
@@ -179,13 +184,20 @@ class MemorySource:
 
     transport = MemoryLog.transport
 
-    def __init__(self, shared: _Shared, topics: Sequence[str], group: str | None) -> None:
+    def __init__(
+        self,
+        shared: _Shared,
+        topics: Sequence[str],
+        group: str | None,
+        partition: int | None = None,
+    ) -> None:
         self._shared = shared
         self._group = group
         self._partitions = tuple(
             TopicPartition(topic, number)
             for topic in topics
             for number in range(len(shared.topics[topic]))
+            if partition is None or number == partition
         )
         self._next: Offsets = {}
         self.seek({})

@@ -111,17 +111,22 @@ class SqliteLog:
             for topic, count in topics.items():
                 _create_topic(db, topic, count)
 
-    def source(self, topics: Sequence[str], group: str | None = None) -> SqliteSource:
+    def source(
+        self, topics: Sequence[str], group: str | None = None, *, partition: int | None = None
+    ) -> SqliteSource:
         """Open a reader, at each partition's earliest offset."""
         known = self.topics()
         for topic in topics:
             if topic not in known:
                 raise TopicNotFoundError(topic, self.url, list(known))
-        return self._keep(SqliteSource(self._connect(), self.path, topics, group))
+        return self._keep(SqliteSource(self._connect(), self.path, topics, group, partition))
 
     def sink(self) -> SqliteSink:
         """Open a writer."""
         return self._keep(SqliteSink(self._connect(), self))
+
+    def membership(self, group: str, topic: str, session_seconds: float) -> None:
+        """Return None: this log knows no groups."""
 
     def expire(
         self, topic: str, *, before_ms: int | None = None, keep_records: int | None = None

@@ -36,14 +36,19 @@ class SqliteSource:
     transport = TRANSPORT
 
     def __init__(
-        self, db: sqlite3.Connection, path: Path, topics: Sequence[str], group: str | None
+        self,
+        db: sqlite3.Connection,
+        path: Path,
+        topics: Sequence[str],
+        group: str | None,
+        partition: int | None = None,
     ) -> None:
         self._db = db
         self._path = path
         self._group = group
         self._decode = msgspec.msgpack.Decoder(Headers).decode
         with translated(path):
-            self._partitions, self._ids = _find_partitions(db, topics)
+            self._partitions, self._ids = _find_partitions(db, topics, partition)
         # Numbers that SQLite gave, no text of anybody.
         marks = ", ".join(map(str, self._ids))
         self._bounds_query = (
@@ -169,11 +174,15 @@ class SqliteSource:
 
 
 def _find_partitions(
-    db: sqlite3.Connection, topics: Sequence[str]
+    db: sqlite3.Connection, topics: Sequence[str], only: int | None
 ) -> tuple[tuple[TopicPartition, ...], dict[int, TopicPartition]]:
     query = "SELECT id, topic, partition FROM log_partitions WHERE topic = ? ORDER BY partition"
     rows = [row for topic in topics for row in db.execute(query, (topic,)).fetchall()]
-    ids = {id_: TopicPartition(topic, number) for id_, topic, number in rows}
+    ids = {
+        id_: TopicPartition(topic, number)
+        for id_, topic, number in rows
+        if only is None or number == only
+    }
     return tuple(ids.values()), ids
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, RowMapping, and_, delete, func, inser
 from stream.errors import CheckpointDamagedError
 from stream.storage.database import reading
 from stream.storage.seal import is_sealed, seal
-from stream.storage.tables import belongs_to, panes, references
+from stream.storage.tables import SHARD, belongs_to, panes, references
 from stream.watching.pane_row import PaneRow
 
 _PAGE = 64
@@ -92,11 +92,11 @@ class History:
         self, connection: Connection, number: int, version: str, data: bytes, now: float
     ) -> None:
         """Write what a version's events are compared with; there is one a version."""
-        mine = and_(references.c.stream == self._stream, references.c.version == version)
-        connection.execute(delete(references).where(mine))
+        connection.execute(delete(references).where(self._reference_of(version)))
         connection.execute(
             insert(references).values(
                 stream=self._stream,
+                shard=self._shard,
                 version=version,
                 number=number,
                 created_at=now,
@@ -194,9 +194,9 @@ class History:
         ------
         CheckpointDamagedError
         """
-        mine = and_(references.c.stream == self._stream, references.c.version == version)
+        query = select(references).where(self._reference_of(version))
         with reading(self._engine) as connection:
-            row = connection.execute(select(references).where(mine)).one_or_none()
+            row = connection.execute(query).one_or_none()
         if row is None:
             return None
         data = bytes(row.data)
@@ -211,7 +211,7 @@ class History:
         """Return the versions that have a reference, oldest first."""
         query = (
             select(references.c.version)
-            .where(references.c.stream == self._stream)
+            .where(belongs_to(references, self._stream, self._shard))
             .order_by(references.c.created_at)
         )
         with reading(self._engine) as connection:
@@ -245,14 +245,20 @@ class History:
     def go_back_to(self, connection: Connection, number: int) -> None:
         """Delete what came after a checkpoint."""
         connection.execute(delete(panes).where(self._mine(), panes.c.number > number))
-        later = and_(references.c.stream == self._stream, references.c.number > number)
-        connection.execute(delete(references).where(later))
+        mine = belongs_to(references, self._stream, self._shard)
+        connection.execute(delete(references).where(mine, references.c.number > number))
 
     def _mine(self) -> Any:
         return belongs_to(panes, self._stream, self._shard)
 
+    def _reference_of(self, version: str) -> Any:
+        mine = belongs_to(references, self._stream, self._shard)
+        return and_(mine, references.c.version == version)
+
     def _place(self, version: str) -> str:
-        return f"{self._stream}/reference/{version}"
+        # References were sealed before there were shards: those of an undivided stream stay as is.
+        whose = self._stream if self._shard == SHARD else f"{self._stream}/{self._shard}"
+        return f"{whose}/reference/{version}"
 
     def _pane_place(self, key: PaneKey, blob: str) -> str:
         return f"{self._stream}/{self._shard}/pane/{key.number}/{key.pane}/{blob}"

@@ -22,18 +22,17 @@ from stream.storage.disagreements import Disagreements
 from stream.storage.happenings import write_happening
 from stream.storage.health import database_time, size_bytes
 from stream.storage.history import History
+from stream.storage.leases import Leases
 from stream.storage.outbox import Outbox
 from stream.storage.precomputed import Precomputed
 from stream.storage.recent import RecentStore
 from stream.storage.runs import Runs
+from stream.storage.sharding import Sharding
 from stream.storage.shared_secret import shared_secret
 from stream.storage.stored import Claim, Identity, StoredCheckpoint, stored_checkpoint
-from stream.storage.tables import belongs_to, checkpoints, happenings, shards, versions
+from stream.storage.tables import SHARD, belongs_to, checkpoints, happenings, shards, versions
 
 __all__ = ["SHARD", "Claim", "Identity", "Store", "StoredCheckpoint"]
-
-SHARD = "all"
-"""The one shard of a stream that is not divided."""
 
 
 class Store:
@@ -60,6 +59,8 @@ class Store:
         Whom to tell of what happens, and what they are still to be told.
     audit, disagreements
         What people did to the stream, and labels that contradict each other.
+    sharding, leases
+        All shards of the stream, and who works on them where no broker says it.
     """
 
     def __init__(
@@ -76,6 +77,8 @@ class Store:
         self.disagreements = Disagreements(self._engine, stream, shard)
         self.recent = RecentStore(self._engine, stream, shard)
         self.precomputed = Precomputed(self._engine, stream)
+        self.sharding = Sharding(self._engine, stream)
+        self.leases = Leases(self._engine, stream)
         self.url = shown(self._engine)
 
     def close(self) -> None:
@@ -210,7 +213,7 @@ class Store:
             if snapshot.recent is not None:
                 self.recent.write(connection, number, snapshot.recent, now)
             for kind, detail in happened:
-                write_happening(connection, self._stream, kind, detail, now)
+                write_happening(connection, self._stream, kind, self._told(detail), now)
             self._write_version(connection, snapshot.version, reason, identity, now)
             connection.execute(update(shards).where(self._mine(shards)).values(last_number=number))
             self._forget(connection, keep)
@@ -265,7 +268,7 @@ class Store:
     def record(self, kind: str, detail: Mapping[str, Any], now: float) -> None:
         """Write down something that a person should find afterwards."""
         with writing(self._engine) as connection:
-            write_happening(connection, self._stream, kind, detail, now)
+            write_happening(connection, self._stream, kind, self._told(detail), now)
 
     def happenings(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return what was written down, newest first."""
@@ -289,6 +292,9 @@ class Store:
         key: dict[str, Any] = {"stream": self._stream, "shard": self._shard}
         return key if number is None else key | {"number": number}
 
+    def _told(self, detail: Mapping[str, Any]) -> Mapping[str, Any]:
+        return detail if self._shard == SHARD else {**detail, "shard": self._shard}
+
     def _mine(self, table: Any) -> Any:
         return belongs_to(table, self._stream, self._shard)
 
@@ -303,16 +309,17 @@ class Store:
     ) -> None:
         mine = and_(versions.c.stream == self._stream, versions.c.version == version)
         if connection.execute(select(versions.c.version).where(mine)).first() is None:
-            connection.execute(
-                insert(versions).values(
-                    stream=self._stream,
-                    version=version,
-                    created_at=now,
-                    reason=reason,
-                    fingerprint=identity.fingerprint,
-                    libraries=identity.libraries,
-                )
-            )
+            row = {
+                "stream": self._stream,
+                "version": version,
+                "created_at": now,
+                "reason": reason,
+                "fingerprint": identity.fingerprint,
+                "libraries": identity.libraries,
+            }
+            # Another shard may write the same version at this moment.
+            with suppress(IntegrityError), connection.begin_nested():
+                connection.execute(insert(versions).values(**row))
 
     def _forget_after(self, connection: Connection, number: int) -> None:
         connection.execute(

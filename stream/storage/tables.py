@@ -21,8 +21,11 @@ from sqlalchemy import (
 
 from stream.storage.any_text import AnyString, AnyText
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """A change of the tables is a new version, with a migration in ``migrations/versions``."""
+
+SHARD = "all"
+"""The one shard of a stream that is not divided."""
 
 metadata = MetaData()
 
@@ -44,6 +47,16 @@ shards = Table(
     Column("acquired_at", Float, nullable=False),
 )
 """Who may write: the holder of the newest epoch."""
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("holder", String(300), nullable=False),
+    Column("until", Float, nullable=False),
+)
+"""What one process at a time holds, unless it falls silent; see ``stream.storage.leases``."""
 
 checkpoints = Table(
     "checkpoints",
@@ -125,13 +138,14 @@ references = Table(
     "references",
     metadata,
     Column("stream", String(128), primary_key=True),
+    Column("shard", String(128), primary_key=True),
     Column("version", String(64), primary_key=True),
     Column("number", BigInteger, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("seal", String(200), nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
-"""What each version's events are compared with."""
+"""What each version's events are compared with, on each shard."""
 
 predictions = Table(
     "predictions",

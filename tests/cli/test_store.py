@@ -73,7 +73,7 @@ def test_a_newer_store_is_refused_by_every_command(config, here, invoke):
     for command in (["store", "upgrade"], ["status"], ["worker"], ["api"]):
         result = invoke(*command)
         assert result.exit_code == 4, command
-        assert "knows 4 at most" in result.stderr
+        assert "knows 5 at most" in result.stderr
     assert json.loads(invoke("store", "version", "--json").stdout)["store"] == 99
 
 

@@ -183,6 +183,25 @@ def test_topics_are_interleaved_in_the_order_of_time(backend: Backend, log: Log)
         assert values == [b"%d" % number for number in range(12)]
 
 
+def test_a_reader_of_one_number_reads_that_partition_of_each_topic(
+    backend: Backend, log: Log
+) -> None:
+    events, labels = backend.topic("events"), backend.topic("labels")
+    log.create_topics({events: 3, labels: 3})
+    rows = [
+        NewRecord(topic, None, b"%d" % number, partition=number)
+        for number in range(3)
+        for topic in (events, labels, events)
+    ]
+    log.sink().append(rows).offsets()
+    source = log.source([events, labels], partition=1)
+    assert [str(tp) for tp in source.partitions] == [f"{events}-1", f"{labels}-1"]
+    assert sorted(places(read(source, 3))) == [(events, 1, 0), (events, 1, 1), (labels, 1, 0)]
+    assert not any(source.lag().values())
+    assert source.poll(10, backend.patience) == []
+    source.close()
+
+
 def test_commit_copies_offsets_for_lag_tools(backend: Backend, log: Log) -> None:
     topic = backend.filled(*[b"x"] * 10)
     partition = TopicPartition(topic, 0)

@@ -151,9 +151,9 @@ def read_source(broker: str, config: Config) -> list[LogRecord]:
         log.close()
 
 
-def read_all(log: Log, *topics: str) -> list[LogRecord]:
-    """Return every record of topics, in the order of reading."""
-    source, found = log.source(list(topics)), []
+def read_all(log: Log, *topics: str, partition: int | None = None) -> list[LogRecord]:
+    """Return every record of topics, or of one partition of each, in the order of reading."""
+    source, found = log.source(list(topics), partition=partition), []
     source.seek({})
     deadline = time.monotonic() + 120
     while (records := source.poll(2_000, 0.5)) or any(source.lag().values()):

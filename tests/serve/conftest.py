@@ -48,7 +48,9 @@ class World:
         self.folder = folder
         self.config = Config(**defaults)
         self.log = log or SqliteLog(folder / "log.db", busy_seconds=2.0)
-        self.log.create_topics(dict.fromkeys(self.config.topic_names, 1))
+        self.log.create_topics(
+            dict.fromkeys(self.config.topic_names, self.config.topics.partitions)
+        )
         self.store = Store(self.config.stream.store, self.config.stream.name)
         self.random = random.Random(7)
         self.made = 0

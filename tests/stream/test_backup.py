@@ -238,7 +238,7 @@ def test_a_newer_store_or_backup_is_refused(url, tmp_path):
     engine = connect(url)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE riverrun SET value = '9' WHERE key = 'schema'")
-    with pytest.raises(BackupError, match="knows 4 at most"):
+    with pytest.raises(BackupError, match="knows 5 at most"):
         make_backup(engine, tmp_path / "b.db", None, now=0.0)
     assert list(tmp_path.glob("b.db*")) == []
     with engine.begin() as connection:

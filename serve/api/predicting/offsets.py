@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from serve.api.model_holder import LiveModel
+from serve.api.predicting.divided import refuse_divided
 from serve.api.problems import FieldError, Problem, ProblemError, problem_of
 from serve.api.served_stream import ServedStream
 
@@ -25,11 +26,12 @@ def live_model(stream: ServedStream) -> LiveModel:
     Raises
     ------
     ProblemError
-        503 where there is none.
+        503 where there is none, 409 where the stream is divided.
     """
     live = stream.models.live
     if live is not None:
         return live
+    refuse_divided(stream.models)
     reason = stream.models.trouble or stream.models.store_trouble
     detail = (
         f"no model yet: the worker of {stream.name!r} has not committed a checkpoint; start "

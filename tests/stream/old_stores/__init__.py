@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Engine, Table, inspect, select
+from sqlalchemy import Engine, Table, column, inspect, select
+from sqlalchemy import table as lightweight
 
 from stream.storage.connect import connect
 from stream.storage.database import open_database
 from stream.storage.tables import about, metadata
 
-OLD = ["1", "2-first", "2", "3-first", "3"]
+OLD = ["1", "2-first", "2", "3-first", "3", "4"]
 """Versions that were handed out; 2 and 3 grew, so of these there are two."""
 
 
@@ -42,13 +43,14 @@ def make_old_store(old: str, url: str, like: str) -> None:
 
 def copy(source: Engine, target: Engine, table: Table) -> None:
     """Copy the columns that both have."""
-    names = {column["name"] for column in inspect(target).get_columns(table.name)}
-    wanted = [column for column in table.c if column.name in names]
+    names = {found["name"] for found in inspect(target).get_columns(table.name)}
+    wanted = [one for one in table.c if one.name in names]
     with source.connect() as connection:
         rows = [row._asdict() for row in connection.execute(select(*wanted))]
     if rows:
+        narrow = lightweight(table.name, *(column(one.name, one.type) for one in wanted))
         with target.begin() as connection:
-            connection.execute(table.insert(), [{k: row[k] for k in names} for row in rows])
+            connection.execute(narrow.insert(), [{k: row[k] for k in names} for row in rows])
 
 
 def rows(engine: Engine, table: str) -> list[tuple]:

@@ -1,0 +1,48 @@
+"""A stream in shards: leases on them, and references of each."""
+
+from __future__ import annotations
+
+from alembic import op
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    LargeBinary,
+    String,
+    column,
+    literal,
+    select,
+    table,
+)
+
+revision = "0005"
+down_revision = "0004"
+
+_KEPT = ("stream", "version", "number", "created_at", "seal", "data")
+
+
+def upgrade() -> None:
+    """Create the tables of version 5; what is there belongs to the one shard of its stream."""
+    op.create_table(
+        "leases",
+        Column("stream", String(128), primary_key=True),
+        Column("name", String(128), primary_key=True),
+        Column("holder", String(300), nullable=False),
+        Column("until", Float, nullable=False),
+    )
+    # A primary key cannot be widened in SQLite: the rows move to a table that has it.
+    op.rename_table("references", "references_before")
+    made = op.create_table(
+        "references",
+        Column("stream", String(128), primary_key=True),
+        Column("shard", String(128), primary_key=True),
+        Column("version", String(64), primary_key=True),
+        Column("number", BigInteger, nullable=False),
+        Column("created_at", Float, nullable=False),
+        Column("seal", String(200), nullable=False),
+        Column("data", LargeBinary, nullable=False),
+    )
+    before = table("references_before", *map(column, _KEPT))
+    rows = select(*(before.c[name] for name in _KEPT), literal("all"))
+    op.execute(made.insert().from_select([*_KEPT, "shard"], rows))
+    op.drop_table("references_before")
