@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, select
 
 from stream.storage.tables import happenings
 
@@ -22,3 +22,14 @@ def write_happening(
     if key is not None and key[0] % _TRIM_EVERY == 0:
         old = happenings.c.id <= key[0] - KEPT
         connection.execute(delete(happenings).where(happenings.c.stream == stream, old))
+
+
+def read_happenings(connection: Connection, stream: str, limit: int) -> list[dict[str, Any]]:
+    """Return the newest happenings, newest first."""
+    query = (
+        select(happenings.c.at, happenings.c.kind, happenings.c.detail)
+        .where(happenings.c.stream == stream)
+        .order_by(happenings.c.id.desc())
+        .limit(limit)
+    )
+    return [row._asdict() for row in connection.execute(query)]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from stream.checkpoint import Chunks, Snapshot
@@ -19,7 +19,7 @@ from stream.storage.audit import Audit
 from stream.storage.blobs import Blobs
 from stream.storage.database import open_database, reading, shown, writing
 from stream.storage.disagreements import Disagreements
-from stream.storage.happenings import write_happening
+from stream.storage.happenings import read_happenings, write_happening
 from stream.storage.health import database_time, size_bytes
 from stream.storage.history import History
 from stream.storage.leases import Leases
@@ -30,7 +30,7 @@ from stream.storage.runs import Runs
 from stream.storage.sharding import Sharding
 from stream.storage.shared_secret import shared_secret
 from stream.storage.stored import Claim, Identity, StoredCheckpoint, stored_checkpoint
-from stream.storage.tables import SHARD, belongs_to, checkpoints, happenings, shards, versions
+from stream.storage.tables import SHARD, belongs_to, checkpoints, shards, versions
 
 __all__ = ["SHARD", "Claim", "Identity", "Store", "StoredCheckpoint"]
 
@@ -41,7 +41,7 @@ class Store:
     Parameters
     ----------
     url
-        Of the database.
+        Of the database, or what is connected to it already.
     stream, shard
         Whose they are.
     secret
@@ -64,9 +64,10 @@ class Store:
     """
 
     def __init__(
-        self, url: str, stream: str, *, shard: str = SHARD, secret: bytes | None = None
+        self, url: str | Engine, stream: str, *, shard: str = SHARD, secret: bytes | None = None
     ) -> None:
-        self._engine = open_database(url)
+        self._engine = open_database(url) if isinstance(url, str) else url
+        self._secret = secret
         self._stream = stream
         self._shard = shard
         self._blobs = Blobs(stream, shard, secret)
@@ -80,6 +81,10 @@ class Store:
         self.sharding = Sharding(self._engine, stream)
         self.leases = Leases(self._engine, stream)
         self.url = shown(self._engine)
+
+    def of_shard(self, shard: str) -> Store:
+        """Return the store of another shard of the stream, over the same connections."""
+        return Store(self._engine, self._stream, shard=shard, secret=self._secret)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -272,14 +277,8 @@ class Store:
 
     def happenings(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return what was written down, newest first."""
-        query = (
-            select(happenings.c.at, happenings.c.kind, happenings.c.detail)
-            .where(happenings.c.stream == self._stream)
-            .order_by(happenings.c.id.desc())
-            .limit(limit)
-        )
         with reading(self._engine) as connection:
-            return [row._asdict() for row in connection.execute(query)]
+            return read_happenings(connection, self._stream, limit)
 
     def versions(self) -> list[dict[str, Any]]:
         """Return the model versions, oldest first."""
