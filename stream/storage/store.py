@@ -28,6 +28,7 @@ from stream.storage.precomputed import Precomputed
 from stream.storage.recent import RecentStore
 from stream.storage.runs import Runs
 from stream.storage.sharding import Sharding
+from stream.storage.shared import Adoptions, SharedStore
 from stream.storage.shared_secret import shared_secret
 from stream.storage.stored import Claim, Identity, StoredCheckpoint, stored_checkpoint
 from stream.storage.tables import SHARD, belongs_to, checkpoints, shards, versions
@@ -61,6 +62,8 @@ class Store:
         What people did to the stream, and labels that contradict each other.
     sharding, leases
         All shards of the stream, and who works on them where no broker says it.
+    shared, adoptions
+        What all shards take in, and when this one did.
     """
 
     def __init__(
@@ -80,6 +83,8 @@ class Store:
         self.precomputed = Precomputed(self._engine, stream)
         self.sharding = Sharding(self._engine, stream)
         self.leases = Leases(self._engine, stream)
+        self.shared = SharedStore(self._engine, stream, secret)
+        self.adoptions = Adoptions(self._engine, stream, shard)
         self.url = shown(self._engine)
 
     def of_shard(self, shard: str) -> Store:
@@ -186,6 +191,7 @@ class Store:
                 self._forget_after(connection, 0)
                 self.history.begin_anew(connection)
                 self.disagreements.begin_anew(connection)
+                self.adoptions.begin_anew(connection)
             connection.execute(
                 insert(checkpoints).values(
                     **self._key(number),
@@ -215,6 +221,7 @@ class Store:
                     )
             self.runs.answered(connection, answers or {}, now)
             self.disagreements.write(connection, number, snapshot.conflicts)
+            self.adoptions.write(connection, number, snapshot.adoptions)
             if snapshot.recent is not None:
                 self.recent.write(connection, number, snapshot.recent, now)
             for kind, detail in happened:
@@ -268,6 +275,7 @@ class Store:
             self.history.go_back_to(connection, number)
             self.runs.go_back_to(connection, number)
             self.disagreements.go_back_to(connection, number)
+            self.adoptions.go_back_to(connection, number)
             self.recent.go_back_to(connection, number)
 
     def record(self, kind: str, detail: Mapping[str, Any], now: float) -> None:

@@ -15,7 +15,7 @@ from stream.sharding.names import shard_name, shard_names
 from stream.sharding.read import is_read
 from stream.storage.store import Store
 from tests.faults import shard_victim
-from tests.faults.oracle import Replay, read_all, source_of
+from tests.faults.oracle import Replay, read_all, script_of, source_of
 from tests.faults.promises import Record
 from tests.faults.scene import PROCESSES, Scene
 from tests.faults.watching import wait_until
@@ -151,9 +151,11 @@ class ShardScene(Scene):
         try:
             for number in range(SHARDS):
                 records = read_all(log, *topics, partition=number)
-                replay = Replay(self.config, records)
+                shard = shard_name(number, SHARDS)
+                store = Store(self.store_url, self.name, shard=shard)
+                adopted = script_of(self.config, store, shard)
+                replay = Replay(self.config, records, script=adopted)
                 assert replay.line.counts.learned > 0
-                store = Store(self.store_url, self.name, shard=shard_name(number, SHARDS))
                 replay.assert_same_state(store, self.record)
                 store.close()
                 predicted |= set(replay.predicted)
