@@ -168,7 +168,7 @@ class ModelHolder:
                 self.shards = self._store.sharding.all()
             self.newest = newest
             self.deliveries = self._store.outbox.deliveries()
-            if newest is not None:
+            if newest is not None and not self.is_divided:
                 self._follow(newest)
         except StoreError as error:
             self._note_store(str(error))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from stream.config import Config
 from stream.sharding.adoption import Adopter
+from stream.sharding.monitor_adopters import DecisionAdopter, ReferenceAdopter
+from stream.sharding.names import shard_number
 
 
 def adopters_of(config: Config, shard: str) -> list[Adopter]:
@@ -16,5 +18,7 @@ def adopters_of(config: Config, shard: str) -> list[Adopter]:
     shard
         The name of the shard in the store.
     """
-    _ = config, shard
-    return []
+    adopters: list[Adopter] = []
+    if config.monitor.enabled:
+        adopters += [ReferenceAdopter(shard_number(shard)), DecisionAdopter()]
+    return adopters

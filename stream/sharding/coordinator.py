@@ -12,15 +12,12 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Protocol
 from uuid import uuid4
 
 import msgspec
 import structlog
 
-from monitor.trigger import Action
-from stream.checkpoint import VIEW_PART
 from stream.clock import Clock
 from stream.config import Config
 from stream.errors import CheckpointDamagedError, ConfigError, FencedError
@@ -28,7 +25,8 @@ from stream.process import owner
 from stream.schema_file import SchemaFile
 from stream.sharding.decisions import KIND, REFERENCE, Decision
 from stream.sharding.idle import IdleShards
-from stream.sharding.names import shard_name, shard_number
+from stream.sharding.names import shard_name
+from stream.sharding.shard_reading import Views, first_events, monitor_of, readable
 from stream.sharding.stream_panes import Group, grouped_by_count, grouped_by_time
 from stream.sharding.stream_state import Progress, restore_stream, stream_snapshot
 from stream.storage.history import StoredPane
@@ -36,9 +34,7 @@ from stream.storage.identity import identity_of
 from stream.storage.sharding import Shard
 from stream.storage.store import Claim, Store
 from stream.watching.findings import Finding
-from stream.watching.kept_events import KeptEvents, room_for
-from stream.watching.merged_watch import MergedWatch, Part, read_part
-from stream.watching.summary import View
+from stream.watching.merged_watch import MergedWatch
 
 _log = structlog.get_logger("riverrun.coordinator")
 
@@ -119,7 +115,7 @@ class Coordinator:
         self._schema_file = SchemaFile(config)
         self._claim: Claim | None = None
         self.merged = 0
-        self._views: dict[str, tuple[int, View]] = {}
+        self._views = Views(self._stores)
         self._news: list[tuple[str, dict[str, Any]]] = []
         self._told: dict[str, int] = {}
         self._told_at = float("-inf")
@@ -164,7 +160,8 @@ class Coordinator:
         self.merged = 0
         claim = self._store.claim(owner(), now)
         self._watch, self._progress = self._make_watch(), Progress()
-        self._number, self._news, self._told = claim.last_number, [], {}
+        self._number, self._news = claim.last_number, []
+        self._told, self._told_at = {}, float("-inf")
         self._is_first = True
         kept = self._store.checkpoints()
         for stored in kept:
@@ -207,19 +204,10 @@ class Coordinator:
 
     def _warm_up(self, shards: list[Shard]) -> list[Finding]:
         """Make the reference, where all shards together have enough events."""
-        counts = [_monitor(shard).get("warm_up") or {} for shard in shards]
+        counts = [monitor_of(shard).get("warm_up") or {} for shard in shards]
         if sum(one.get("events", 0) for one in counts) < self._watch.config.warmup_events:
             return []
-        kept: dict[int, KeptEvents] = {}
-        for shard in shards:
-            if shard.newest is None:
-                continue
-            # A checkpoint may be replaced between its row and its parts: the next tick reads on.
-            with suppress(CheckpointDamagedError):
-                _, chunks = self._stores[shard.name].load(shard.newest)
-                one = KeptEvents(room_for(self._watch.config.warmup_events))
-                one.restore(list(chunks.get("first", [])), [])
-                kept[shard_number(shard.name)] = one
+        kept = first_events(shards, self._stores, self._watch.config.warmup_events)
         if len(kept) < len(shards):
             return []
         found = self._watch.begin(kept)
@@ -230,7 +218,7 @@ class Coordinator:
 
     def _due(self, shards: list[Shard]) -> list[Group]:
         """Read what shards have closed, and return the panes of the stream that it makes."""
-        reached = {shard.name: _monitor(shard).get("pane_key") for shard in shards}
+        reached = {shard.name: monitor_of(shard).get("pane_key") for shard in shards}
         if len(reached) < self._count:
             return []
         closed = {name: self._closed(name) for name in reached}
@@ -250,30 +238,9 @@ class Coordinator:
 
     def _merge(self, group: Group, shards: list[Shard]) -> list[Finding]:
         """Add one pane of the stream; what cannot be read is counted and left out."""
-        parts: list[Part] = []
-        progress, late = self._progress, group.late
-        for name, stored in group.panes:
-            expected = progress.merged.get(name, -1) + 1
-            if stored.row.index > expected:
-                missed = stored.row.index - expected
-                progress.missed += missed
-                self._news.append(("panes_missed", {"of": name, "panes": missed}))
-            progress.merged[name] = stored.row.index
-            try:
-                if stored.damaged:
-                    raise ValueError(f"its {', '.join(stored.damaged)} do not fit their seals")
-                part = read_part(stored.row)
-                self._watch.refuse_misfit(part)
-            except ValueError as error:
-                progress.damaged += 1
-                detail = {"of": name, "pane": stored.row.index, "message": str(error)}
-                self._news.append(("pane_damaged", detail))
-                _log.error("pane_damaged", **detail)
-            else:
-                parts.append(part)
-        progress.late += late
-        progress.key = group.key
-        return self._watch.take(parts, late, _offsets(shards)) if parts else []
+        parts, news = readable(group, self._progress, self._watch)
+        self._news += news
+        return self._watch.take(parts, group.late, _offsets(shards)) if parts else []
 
     def _move_on(self, shards: list[Shard]) -> None:
         """Tell shards without events that panes are over which the others have closed."""
@@ -310,23 +277,21 @@ class Coordinator:
                 tell(finding.kind, **finding.line())
             if finding.is_news:
                 self._news.append((finding.kind, finding.detail()))
-            if Action.PAUSE in finding.wanted:
-                self._decide(Decision("halt"))
-            if Action.RESUME in finding.wanted:
-                self._decide(Decision("resume"))
+        if self._watch.is_halted != self._progress.is_halted:
+            self._progress.is_halted = self._watch.is_halted
+            self._decide(Decision("halt" if self._watch.is_halted else "resume"))
 
     def _commit(self, shards: list[Shard], claim: Claim) -> None:
         """Write everything down in one transaction, and publish what was decided."""
         now, progress = self._clock.now(), self._progress
-        summaries = [found for shard in shards if (found := _monitor(shard))]
+        summaries = [found for shard in shards if (found := monitor_of(shard))]
         snapshot, monitor = stream_snapshot(
-            self._watch, progress, _offsets(shards), summaries, self._all_views(shards)
+            self._watch, progress, _offsets(shards), summaries, self._views.read(shards)
         )
         status = self._describe(shards, now) | {
             "model_version": self._watch.version,
             "monitor": monitor,
-            "epoch": claim.epoch,
-            "coordinator": owner(),
+            "coordinator": {"owner": owner(), "epoch": claim.epoch, "checkpoint": self._number + 1},
         }
         self._store.commit(
             claim,
@@ -355,21 +320,6 @@ class Coordinator:
             detail = msgspec.to_builtins(decision)
             self._publish(KIND, number, decision.to_bytes(), detail, now)
         progress.fresh = []
-
-    def _all_views(self, shards: list[Shard]) -> list[View]:
-        for shard in shards:
-            newest, known = shard.newest, self._views.get(shard.name)
-            if newest is None or (known is not None and known[0] == newest.number):
-                continue
-            part = self._stores[shard.name].load_part(newest, VIEW_PART)
-            if part is not None:  # replaced since its row was read: the last one will do
-                self._views[shard.name] = newest.number, msgspec.json.decode(part, type=View)
-        return [view for _, view in self._views.values()]
-
-
-def _monitor(shard: Shard) -> dict[str, Any]:
-    found = None if shard.newest is None else shard.newest.status.get("monitor")
-    return found or {}
 
 
 def _offsets(shards: list[Shard]) -> dict[str, int]:

@@ -35,6 +35,8 @@ class Progress(msgspec.Struct):
         Panes of shards that were forgotten before they could be added, and that were damaged.
     closed_below
         Below which pane shards without events were told to close theirs.
+    is_halted
+        Whether the shards were told to learn nothing.
     decisions
         How many decisions there were.
     fresh
@@ -50,6 +52,7 @@ class Progress(msgspec.Struct):
     missed: int = 0
     damaged: int = 0
     closed_below: int | None = None
+    is_halted: bool = False
     decisions: int = 0
     fresh: list[tuple[int, Decision]] = []
     reference: bytes | None = None

@@ -6,7 +6,6 @@ import random
 
 import pytest
 
-from monitor.panes import merge
 from stream.records import Record
 from stream.sharding.stream_panes import grouped_by_time, pane_key
 from stream.storage.history import PaneKey, StoredPane
