@@ -42,9 +42,11 @@ def shards_view(status: Mapping[str, Any]) -> RenderableType:
     if status["watermark"] is not None:
         top += f", event time {moment_text(status['watermark'])} on all of them"
     lines = [text for text in (top, behind(status), _coordinator(status)) if text]
-    parts = [*map(Text, lines), Text(), numbers(status), Text()]
-    watched = [Text(), monitor_view(status)] if status.get("monitor") is not None else []
-    return Group(*parts, _table(status["shards"], status["lag"]), *watched)
+    parts: list[RenderableType] = [*map(Text, lines), Text(), numbers(status), Text()]
+    parts.append(_table(status["shards"], status["lag"]))
+    if status.get("monitor") is not None:
+        parts += [Text(), monitor_view(status)]
+    return Group(*parts)
 
 
 def _coordinator(status: Mapping[str, Any]) -> str:

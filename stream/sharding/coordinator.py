@@ -27,7 +27,7 @@ from stream.sharding.decisions import KIND, REFERENCE, Decision
 from stream.sharding.idle import IdleShards
 from stream.sharding.names import shard_name
 from stream.sharding.shard_reading import Views, first_events, monitor_of, readable
-from stream.sharding.stream_panes import Group, grouped_by_count, grouped_by_time
+from stream.sharding.stream_panes import Group, grouped_by_count, grouped_by_time, pane_key
 from stream.sharding.stream_state import Progress, restore_stream, stream_snapshot
 from stream.storage.history import StoredPane
 from stream.storage.identity import identity_of
@@ -218,7 +218,9 @@ class Coordinator:
 
     def _due(self, shards: list[Shard]) -> list[Group]:
         """Read what shards have closed, and return the panes of the stream that it makes."""
-        reached = {shard.name: monitor_of(shard).get("pane_key") for shard in shards}
+        reached: dict[str, int | None] = {
+            shard.name: monitor_of(shard).get("pane_key") for shard in shards
+        }
         if len(reached) < self._count:
             return []
         closed = {name: self._closed(name) for name in reached}
@@ -228,9 +230,9 @@ class Coordinator:
         if self._progress.seconds != seconds:
             self._progress.key, self._progress.seconds = None, seconds
         for name, panes in closed.items():
-            if len(panes) == _PAGE and reached[name] is not None:  # there are more
-                last = int(panes[-1].row.last // seconds)
-                reached[name] = min(reached[name], last + 1)
+            open_key = reached[name]
+            if len(panes) == _PAGE and open_key is not None:  # there are more
+                reached[name] = min(open_key, pane_key(panes[-1].row.last, seconds) + 1)
         return grouped_by_time(closed, reached, seconds, self._progress.key)
 
     def _closed(self, name: str) -> list[StoredPane]:

@@ -12,6 +12,7 @@ from monitor.errors import LayoutMismatchError
 from monitor.layout import Layout
 from monitor.panes import Pane
 from monitor.performance import Performance
+from stream.labels import Label
 from stream.learner import all_plain, plain
 from stream.watching.beside import Beside
 from stream.watching.findings import Finding
@@ -147,7 +148,7 @@ class MergedWatch(Watch):
         return Layout(()) if recorder is None else recorder.layout
 
 
-def _labels_in(found: StreamReference, kept: Mapping[int, KeptEvents]) -> list[object]:
+def _labels_in(found: StreamReference, kept: Mapping[int, KeptEvents]) -> list[Label]:
     """Return the labels that are part of a reference, in the order of their arrival by time."""
     order = []
     for partition, one in kept.items():
