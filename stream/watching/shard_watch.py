@@ -140,8 +140,7 @@ class ShardWatch(Watch):
         return [self._closed(self._undecided(pane)) for pane in panes]
 
     def _undecided(self, pane: Pane) -> ClosedPane:
-        state = self.monitor.trigger.state
-        return ClosedPane(self.totals.panes, pane, (), None, Signals(), state, ())
+        return ClosedPane(self.totals.panes, pane, (), None, Signals(), State.OK, ())
 
     def _begin(self, found: StreamReference) -> list[Finding]:
         schema, reference = found.read()
