@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from stream.checkpoint import Chunks, Snapshot
@@ -19,7 +19,7 @@ from stream.storage.audit import Audit
 from stream.storage.blobs import Blobs
 from stream.storage.database import open_database, reading, shown, writing
 from stream.storage.disagreements import Disagreements
-from stream.storage.happenings import write_happening
+from stream.storage.happenings import read_happenings, write_happening
 from stream.storage.health import database_time, size_bytes
 from stream.storage.history import History
 from stream.storage.leases import Leases
@@ -31,7 +31,7 @@ from stream.storage.sharding import Sharding
 from stream.storage.shared import Adoptions, SharedStore
 from stream.storage.shared_secret import shared_secret
 from stream.storage.stored import Claim, Identity, StoredCheckpoint, stored_checkpoint
-from stream.storage.tables import SHARD, belongs_to, checkpoints, happenings, shards, versions
+from stream.storage.tables import SHARD, belongs_to, checkpoints, shards, versions
 
 __all__ = ["SHARD", "Claim", "Identity", "Store", "StoredCheckpoint"]
 
@@ -42,7 +42,7 @@ class Store:
     Parameters
     ----------
     url
-        Of the database.
+        Of the database, or a connection to it that another store has.
     stream, shard
         Whose they are.
     secret
@@ -67,12 +67,13 @@ class Store:
     """
 
     def __init__(
-        self, url: str, stream: str, *, shard: str = SHARD, secret: bytes | None = None
+        self, url: str | Engine, stream: str, *, shard: str = SHARD, secret: bytes | None = None
     ) -> None:
-        self._engine = open_database(url)
+        self._engine = open_database(url) if isinstance(url, str) else url
         self._stream = stream
         self._shard = shard
         self._blobs = Blobs(stream, shard, secret)
+        self._secret = secret
         self.runs = Runs(self._engine, stream, secret)
         self.history = History(self._engine, stream, shard, secret)
         self.outbox = Outbox(self._engine, stream, shard)
@@ -89,6 +90,10 @@ class Store:
     def close(self) -> None:
         """Let go of the connections."""
         self._engine.dispose()
+
+    def of_shard(self, shard: str) -> Store:
+        """Return the store of another shard, over the same connections; it need not be closed."""
+        return Store(self._engine, self._stream, shard=shard, secret=self._secret)
 
     def size_bytes(self) -> int:
         """Return the bytes that the database takes on its disk."""
@@ -280,14 +285,7 @@ class Store:
 
     def happenings(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return what was written down, newest first."""
-        query = (
-            select(happenings.c.at, happenings.c.kind, happenings.c.detail)
-            .where(happenings.c.stream == self._stream)
-            .order_by(happenings.c.id.desc())
-            .limit(limit)
-        )
-        with reading(self._engine) as connection:
-            return [row._asdict() for row in connection.execute(query)]
+        return read_happenings(self._engine, self._stream, limit)
 
     def versions(self) -> list[dict[str, Any]]:
         """Return the model versions, oldest first."""
