@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from stream.units import parse_bytes, parse_duration
 
 Task = Literal["binary", "multiclass", "regression", "anomaly"]
+Share = Literal["independent", "vote"]
 FieldType = Literal["int", "float", "bool", "str"]
 
 DEFAULT_METRICS: dict[str, tuple[str, ...]] = {
@@ -155,6 +156,9 @@ class ModelSection(Section):
         le=10_000,
         description="learn from so many labelled events at once, by River's learn_many, which "
         "every step must have; needs the extra minibatch",
+    )
+    share: Share = Field(
+        "independent", description='how shards share a model, with stream.shards = "partition"'
     )
 
 

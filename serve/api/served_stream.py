@@ -14,7 +14,8 @@ from serve.api.model_holder import ModelHolder
 from serve.api.monitoring.reader import HistoryReader
 from serve.api.predicting.memory import AnswerMemory
 from serve.api.problems import ProblemError, problem_of
-from serve.api.recent.kept import KeptPredictions
+from serve.api.recent.kept import Kept, KeptPredictions
+from serve.api.recent.kept_shards import KeptShards
 from serve.shards import status_of_shards, status_of_whole
 from stream.clock import Clock
 from stream.config import Config
@@ -92,9 +93,11 @@ class ServedStream:
             name,
             poll_seconds=poll_seconds,
             is_divided=config.stream.shards == "partition",
+            share=config.model.share,
         )
         self.history = HistoryReader(store, config)
-        self.kept = KeptPredictions(store, config)
+        whole = config.stream.shards == "all"
+        self.kept: Kept = KeptPredictions(store, config) if whole else KeptShards(store, config)
         self.explainer = Explainer(store, self.models)
         self.log = log
         self._sink = log.sink()

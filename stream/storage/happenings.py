@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 
+from stream.storage.database import reading
 from stream.storage.tables import happenings
 
 KEPT = 10_000
@@ -24,12 +25,13 @@ def write_happening(
         connection.execute(delete(happenings).where(happenings.c.stream == stream, old))
 
 
-def read_happenings(connection: Connection, stream: str, limit: int) -> list[dict[str, Any]]:
-    """Return the newest happenings, newest first."""
+def read_happenings(engine: Engine, stream: str, limit: int) -> list[dict[str, Any]]:
+    """Return what was written down, newest first."""
     query = (
         select(happenings.c.at, happenings.c.kind, happenings.c.detail)
         .where(happenings.c.stream == stream)
         .order_by(happenings.c.id.desc())
         .limit(limit)
     )
-    return [row._asdict() for row in connection.execute(query)]
+    with reading(engine) as connection:
+        return [row._asdict() for row in connection.execute(query)]

@@ -74,6 +74,7 @@ class Store:
         self._stream = stream
         self._shard = shard
         self._blobs = Blobs(stream, shard, secret)
+        self._secret = secret
         self.runs = Runs(self._engine, stream, secret)
         self.history = History(self._engine, stream, shard, secret)
         self.outbox = Outbox(self._engine, stream, shard)
@@ -87,13 +88,13 @@ class Store:
         self.adoptions = Adoptions(self._engine, stream, shard)
         self.url = shown(self._engine)
 
-    def of_shard(self, shard: str) -> Store:
-        """Return the store of another shard of the stream, over the same connections."""
-        return Store(self._engine, self._stream, shard=shard, secret=self._secret)
-
     def close(self) -> None:
         """Let go of the connections."""
         self._engine.dispose()
+
+    def of_shard(self, shard: str) -> Store:
+        """Return the store of another shard, over the same connections; it need not be closed."""
+        return Store(self._engine, self._stream, shard=shard, secret=self._secret)
 
     def size_bytes(self) -> int:
         """Return the bytes that the database takes on its disk."""
@@ -285,8 +286,7 @@ class Store:
 
     def happenings(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return what was written down, newest first."""
-        with reading(self._engine) as connection:
-            return read_happenings(connection, self._stream, limit)
+        return read_happenings(self._engine, self._stream, limit)
 
     def versions(self) -> list[dict[str, Any]]:
         """Return the model versions, oldest first."""
