@@ -110,7 +110,7 @@ def opened_crew(
         )
         crew = Crew(membership, count, work, clock, copies)
         topics = [config.events_topic, config.labels_topic]
-        with coordinated(config, secrets, count, clock, to_the_end=until_caught_up):
+        with coordinated(config, secrets, count, clock, make_line, to_the_end=until_caught_up):
             yield OpenedCrew(crew, lambda: is_read(log, topics, store.sharding), store)
 
 

@@ -22,6 +22,7 @@ VIEW_PART = "view"
 LIFECYCLE_PART = "lifecycle"
 WANTED_PART = "wanted"
 ADOPTED_PART = "adopted"
+GATES_PART = "gates"
 
 Chunks = Mapping[str, Sequence[tuple[int, bytes]]]
 """By kind: numbers and bytes of the chunks, oldest first."""

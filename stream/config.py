@@ -174,7 +174,6 @@ def _shards_conflicts(config: Config) -> list[Problem]:
         return [] if share == "independent" else [Problem("model.share", repr(share), allowed)]
     why = 'with stream.shards = "partition"'
     unfit = {
-        "retrain.enabled": (config.retrain.enabled, f"switch it off: {why} nothing is retrained"),
         "alerts.alertmanager": (
             config.alerts.alertmanager,
             f"leave it out: {why} only alerts.webhook is told",
@@ -185,10 +184,17 @@ def _shards_conflicts(config: Config) -> list[Problem]:
         ),
     }
     return [
-        Problem(key, "true" if found is True else repr(found), allowed)
-        for key, (found, allowed) in unfit.items()
-        if found
+        *(Problem(key, repr(found), allowed) for key, (found, allowed) in unfit.items() if found),
+        *_share_conflicts(config),
     ]
+
+
+def _share_conflicts(config: Config) -> list[Problem]:
+    share = config.model.share
+    if not config.retrain.enabled or share in ("independent", "vote"):
+        return []
+    allowed = f'switch it off: with model.share = "{share}" all shards go on from one model'
+    return [Problem("retrain.enabled", "true", allowed)]
 
 
 def _api_conflicts(config: Config) -> list[Problem]:

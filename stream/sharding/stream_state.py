@@ -39,6 +39,8 @@ class Progress(msgspec.Struct):
         Whether the shards were told to learn nothing.
     decisions
         How many decisions there were.
+    models
+        Number of the last one on models, which evidence has to belong to.
     fresh
         The newest of them: published after they are committed, and once more by a successor.
     reference
@@ -54,6 +56,7 @@ class Progress(msgspec.Struct):
     closed_below: int | None = None
     is_halted: bool = False
     decisions: int = 0
+    models: int = 0
     fresh: list[tuple[int, Decision]] = []
     reference: bytes | None = None
 
