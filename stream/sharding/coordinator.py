@@ -190,7 +190,7 @@ class Coordinator:
         findings, self.merged = self._corrected(), 0
         if self._watch.is_warm:
             for group in self._due(shards):
-                findings += self._merge(group, shards)
+                findings += self._merge(group)
                 self.merged += 1
             self._move_on(shards)
         else:
@@ -245,11 +245,11 @@ class Coordinator:
     def _closed(self, name: str) -> list[StoredPane]:
         return self._stores[name].history.after(self._progress.merged.get(name, -1), _PAGE)
 
-    def _merge(self, group: Group, shards: list[Shard]) -> list[Finding]:
+    def _merge(self, group: Group) -> list[Finding]:
         """Add one pane of the stream; what cannot be read is counted and left out."""
         parts, news = readable(group, self._progress, self._watch)
         self._news += news
-        return self._watch.take(parts, group.late, _offsets(shards)) if parts else []
+        return self._watch.take(parts, group.late, self._progress.offsets) if parts else []
 
     def _move_on(self, shards: list[Shard]) -> None:
         """Tell shards without events that panes are over which the others have closed."""

@@ -27,6 +27,8 @@ class Progress(msgspec.Struct):
     ----------
     merged
         By shard, the number of its last pane that is in one of the stream.
+    offsets
+        Next offset by partition, behind these panes.
     key, seconds
         Number of the stream's last pane on the axis of event time, and the length of a pane.
     late
@@ -48,6 +50,7 @@ class Progress(msgspec.Struct):
     """
 
     merged: dict[str, int] = {}
+    offsets: dict[str, int] = {}
     key: int | None = None
     seconds: float | None = None
     late: int = 0
