@@ -62,6 +62,11 @@ class LocalPostgres:
         """Stop it; ``immediate`` is as if the power went: it has to recover when it is up again."""
         self._run("pg_ctl", "-D", self._folder / "data", "-m", mode, "-t", "120", "stop")
 
+    @property
+    def pid(self) -> int:
+        """Of the process that the server's others descend from."""
+        return int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+
     def follower(self) -> LocalPostgres:
         """Return a second server that runs and follows this one, until it is promoted."""
         made = LocalPostgres()
