@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from stream.checkpoint import (
+    ADOPTED_PART,
     LIFECYCLE_PART,
     MODEL_PART,
     STATE_PART,
@@ -85,6 +86,8 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
     lifecycle = line.lifecycle
     if lifecycle is not None:
         parts[LIFECYCLE_PART] = pickle.dumps(lifecycle, 5)
+    if line.adopted.count:
+        parts[ADOPTED_PART] = pickle.dumps(line.adopted.known(), 5)
     snapshot = Snapshot(
         offsets={str(place): offset for place, offset in line.offsets.items()},
         version=line.version,
@@ -102,6 +105,7 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
         run_changes=() if lifecycle is None else tuple(lifecycle.changes),
         models=() if lifecycle is None else tuple(lifecycle.kept),
         conflicts=tuple(line.opinions.conflicts),
+        adoptions=tuple(line.adopted.changes),
     )
     return snapshot, {
         "pending": pending,
@@ -119,6 +123,7 @@ def mark_committed(line: Line, changes: Mapping[str, Any], number: int) -> None:
         added, first = changes[kind]
         kept.committed(len(added), first, number)
     line.opinions.mark_committed()
+    line.adopted.mark_committed()
     if line.frozen is not None:
         line.frozen.is_fresh = False
     if line.watch is not None:
@@ -169,6 +174,8 @@ def restore(line: Line, snapshot: Snapshot, chunks: Chunks) -> None:
             detector=state.get("detector"),
             first=list(chunks.get("first", [])),
         )
+    if (adopted := snapshot.parts.get(ADOPTED_PART)) is not None:
+        line.adopted.restore(pickle.loads(adopted))  # noqa: S301 (the store verified it)
     if line.lifecycle is not None and (kept := snapshot.parts.get(LIFECYCLE_PART)) is not None:
         line.lifecycle = pickle.loads(kept)  # noqa: S301 (the store verified it)
         line.lifecycle.config = line.config.retrain

@@ -18,6 +18,7 @@ CORE = [
     *(
         f"stream/{name}.py"
         for name in [
+            "adopted",
             "baselines",
             "checkpoint",
             "counts",
