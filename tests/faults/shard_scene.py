@@ -33,9 +33,17 @@ _TOGETHER = 50
 
 
 class ShardScene(Scene):
-    """A scene whose stream has a shard for each of ``SHARDS`` partitions."""
+    """A scene whose stream has a shard for each of ``SHARDS`` partitions.
 
-    def __init__(self, broker: str, store_url: str, folder: Path, record: Record) -> None:
+    Parameters
+    ----------
+    session
+        That a worker may be silent.
+    """
+
+    def __init__(
+        self, broker: str, store_url: str, folder: Path, record: Record, session: str = "10s"
+    ) -> None:
         self.folder = folder
         self.produced = 0
         self._started = 0
@@ -44,7 +52,7 @@ class ShardScene(Scene):
             broker, store_url, folder, record, events=0,
             stream={"shards": "partition"},
             topics={"partitions": SHARDS},
-            worker={"session_timeout": "10s"},
+            worker={"session_timeout": session},
             labels={"max_delay": "200s"},
         )  # fmt: skip
 
@@ -133,6 +141,8 @@ class ShardScene(Scene):
         pids = {process.pid for process in processes}
 
         def shared() -> bool:
+            for process in processes:
+                assert process.is_alive(), self.errors.read_text()
             found = self.owners()
             return set(found) == pids and sorted(found.values()) == wanted
 
