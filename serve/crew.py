@@ -109,7 +109,25 @@ def opened_crew(
         )
         crew = Crew(membership, count, work, clock, copies)
         topics = [config.events_topic, config.labels_topic]
-        yield OpenedCrew(crew, lambda: is_read(log, topics, store.sharding), store)
+        with _averaging(config, store):
+            yield OpenedCrew(crew, lambda: is_read(log, topics, store.sharding), store)
+
+
+@contextmanager
+def _averaging(config: Config, store: Store) -> Iterator[None]:
+    """Average the shards meanwhile, where that is asked for and no other worker does it."""
+    if config.model.share != "averaged":
+        yield
+        return
+    from stream.sharding.averaging.merger import Merger
+
+    with closing(Merger(config, store, f"{_member()}:average", SystemClock())) as merger:
+        merger.start()
+        yield
+
+
+def _member() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
 
 
 def _join(config: Config, log: Log, store: Store, count: int) -> Membership:
@@ -117,5 +135,4 @@ def _join(config: Config, log: Log, store: Store, count: int) -> Membership:
     joined = log.membership(group_of(config), config.events_topic, seconds)
     if joined is not None:
         return joined
-    member = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-    return LeaseMembership(store.leases, member, count, seconds, SystemClock())
+    return LeaseMembership(store.leases, _member(), count, seconds, SystemClock())

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from stream.units import parse_bytes, parse_duration
 
 Task = Literal["binary", "multiclass", "regression", "anomaly"]
-Share = Literal["independent", "vote"]
+Share = Literal["independent", "averaged", "vote"]
 FieldType = Literal["int", "float", "bool", "str"]
 
 DEFAULT_METRICS: dict[str, tuple[str, ...]] = {
@@ -160,6 +160,8 @@ class ModelSection(Section):
     share: Share = Field(
         "independent", description='how shards share a model, with stream.shards = "partition"'
     )
+    average_every: int = Field(10_000, ge=1, description="events learned between two averages")
+    averages_kept: int = Field(1_000, ge=2, description="averages that a replay can adopt again")
 
 
 class LabelsSection(Section):

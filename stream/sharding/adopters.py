@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stream.config import Config
 from stream.sharding.adoption import Adopter
+from stream.sharding.averaging.average import Averager
 
 
 def adopters_of(config: Config, shard: str) -> list[Adopter]:
@@ -16,5 +17,4 @@ def adopters_of(config: Config, shard: str) -> list[Adopter]:
     shard
         The name of the shard in the store.
     """
-    _ = config, shard
-    return []
+    return [Averager(shard)] if config.model.share == "averaged" else []

@@ -28,9 +28,16 @@ _TOGETHER = 50
 
 
 class ShardScene(Scene):
-    """A scene whose stream has a shard for each of ``SHARDS`` partitions."""
+    """A scene whose stream has a shard for each of ``SHARDS`` partitions; ``model`` are keys."""
 
-    def __init__(self, broker: str, store_url: str, folder: Path, record: Record) -> None:
+    def __init__(
+        self,
+        broker: str,
+        store_url: str,
+        folder: Path,
+        record: Record,
+        **model: Any,
+    ) -> None:
         self.folder = folder
         self.produced = 0
         self._started = 0
@@ -41,6 +48,7 @@ class ShardScene(Scene):
             topics={"partitions": SHARDS},
             worker={"session_timeout": "10s"},
             labels={"max_delay": "200s"},
+            model=model,
         )  # fmt: skip
 
     def produce_events(self, count: int) -> None:
