@@ -173,6 +173,17 @@ def test_steps_before_a_model_are_those_of_all_events(make):
         close(Parts({p: found[p] for p in steps}), Parts({p: known[p] for p in steps}), 1e-8)
 
 
+@pytest.mark.parametrize("make", [pp.StandardScaler, naive_bayes.GaussianNB])
+def test_what_is_constant_has_no_variance_whatever_was_adopted_when(make):
+    """A variance of 1e-34 would scale the next value to something without bounds."""
+    cluster = Cluster(lambda: make() | dummy.PriorClassifier() if "Scaler" in str(make) else make())
+    cluster.run((({"a": 0.1 + 0.2, "b": 1 / 3 * 1e6}, n % 2 == 0) for n in range(500)), 7)
+    for learner in cluster.learners:
+        moments = next(part.moments for part in read_model(learner).by_place.values())
+        assert {one.m2 for one in moments.values()} == {0.0}
+        assert {one.mean for one in moments.values()} == {0.1 + 0.2, 1 / 3 * 1e6}
+
+
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30), st.integers(1, 29))
 def test_moments_are_taken_away_as_they_were_added(values, cut):
     whole, part = _moments(values), _moments(values[: min(cut, len(values) - 1)])
