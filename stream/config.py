@@ -173,7 +173,9 @@ def _shards_conflicts(config: Config) -> list[Problem]:
         allowed = 'leave it out: with stream.shards = "all" there is one model'
         return [] if share == "independent" else [Problem("model.share", repr(share), allowed)]
     why = 'with stream.shards = "partition"'
+    is_batched = share == "averaged" and config.model.mini_batch
     unfit = {
+        "model.mini_batch": (is_batched, 'leave it out: share = "averaged" learns one by one'),
         "alerts.alertmanager": (
             config.alerts.alertmanager,
             f"leave it out: {why} only alerts.webhook is told",
