@@ -27,7 +27,7 @@ from stream.sharding.coordinator_parts import Describe, Publish
 from stream.sharding.decisions import KIND, REFERENCE, Decision
 from stream.sharding.idle import IdleShards
 from stream.sharding.names import shard_name
-from stream.sharding.shard_reading import Views, first_events, monitor_of, readable
+from stream.sharding.shard_reading import Views, first_events, monitor_of, offsets_of, readable
 from stream.sharding.stream_lifecycle import StreamLifecycle
 from stream.sharding.stream_panes import Group, grouped_by_count, grouped_by_time, pane_key
 from stream.sharding.stream_state import Progress, restore_stream, stream_snapshot
@@ -41,8 +41,9 @@ from stream.watching.merged_watch import MergedWatch
 _log = structlog.get_logger("riverrun.coordinator")
 
 LEASE = "coordinator"
-_PAGE = 64
-"""Panes of a shard that are read at a time."""
+_PAGE, _PAGES = 64, 8
+"""Panes of a shard that are read at a time, and how many times in one tick."""
+_DECISIONS_KEPT, _FORGET_EVERY = 10_000, 1_000
 _STATUS_SECONDS = 2.0
 """How old the stream's status may become while its shards go on."""
 
@@ -189,9 +190,13 @@ class Coordinator:
     def _work(self, shards: list[Shard], claim: Claim) -> None:
         findings, self.merged = self._corrected(), 0
         if self._watch.is_warm:
-            for group in self._due(shards):
-                findings += self._merge(group)
-                self.merged += 1
+            for _ in range(_PAGES):
+                groups = self._due(shards)
+                for group in groups:
+                    findings += self._merge(group)
+                self.merged += len(groups)
+                if not groups:
+                    break
             self._move_on(shards)
         else:
             findings += self._warm_up(shards)
@@ -202,7 +207,11 @@ class Coordinator:
             if decision is not None:
                 self._decide(decision)
                 progress.models = progress.decisions
-        has_news = self._news or (self._lifecycle is not None and self._lifecycle.has_news)
+        has_news = (
+            self._news
+            or self._progress.fresh
+            or (self._lifecycle is not None and self._lifecycle.has_news)
+        )
         numbers = {shard.name: shard.newest.number for shard in shards if shard.newest is not None}
         is_stale = self._clock.monotonic() - self._told_at >= _STATUS_SECONDS
         if has_news or self._watch.rows or (is_stale and numbers != self._told):
@@ -264,7 +273,6 @@ class Coordinator:
     def _decide(self, decision: Decision) -> None:
         self._progress.decisions += 1
         self._progress.fresh = [*self._progress.fresh, (self._progress.decisions, decision)]
-        self._news.append(("decision", decision.told()))
 
     def _corrected(self) -> list[Finding]:
         """Go on with a schema that a person has changed meanwhile."""
@@ -295,7 +303,7 @@ class Coordinator:
         now, progress = self._clock.now(), self._progress
         summaries = [found for shard in shards if (found := monitor_of(shard))]
         snapshot, monitor = stream_snapshot(
-            self._watch, progress, _offsets(shards), summaries, self._views.read(shards)
+            self._watch, progress, offsets_of(shards), summaries, self._views.read(shards)
         )
         status = self._describe(shards, now) | {
             "model_version": self._watch.version,
@@ -335,13 +343,6 @@ class Coordinator:
             self._publish(REFERENCE, 1, progress.reference, {}, now)
         for number, decision in progress.fresh:
             self._publish(KIND, number, decision.to_bytes(), decision.told(), now)
+            if number % _FORGET_EVERY == 0:
+                self._store.shared.forget(KIND, _DECISIONS_KEPT)
         progress.fresh = []
-
-
-def _offsets(shards: list[Shard]) -> dict[str, int]:
-    return {
-        place: offset
-        for shard in shards
-        if shard.newest is not None
-        for place, offset in shard.newest.offsets.items()
-    }

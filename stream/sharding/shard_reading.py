@@ -31,6 +31,16 @@ def monitor_of(shard: Shard) -> dict[str, Any]:
     return found or {}
 
 
+def offsets_of(shards: Sequence[Shard]) -> dict[str, int]:
+    """Return how far all shards together have committed, by partition."""
+    return {
+        place: offset
+        for shard in shards
+        if shard.newest is not None
+        for place, offset in shard.newest.offsets.items()
+    }
+
+
 def first_events(
     shards: Sequence[Shard], stores: Mapping[str, Store], warmup_events: int
 ) -> dict[int, KeptEvents]:

@@ -26,6 +26,7 @@ from stream.log import Log
 from stream.people import People
 from stream.records import TopicPartition
 from stream.sharding.decisions import Decision
+from stream.sharding.shard_reading import offsets_of
 from stream.storage.sharding import Shard
 from stream.storage.store import Store
 from stream.training.supervisor import Launch, Supervisor
@@ -179,10 +180,7 @@ class StreamLifecycle:
         line, counts = self.line, self.line.counts
         statuses = [shard.newest.status for shard in shards if shard.newest is not None]
         line.offsets = {
-            TopicPartition.parse(place): offset
-            for shard in shards
-            if shard.newest is not None
-            for place, offset in shard.newest.offsets.items()
+            TopicPartition.parse(place): offset for place, offset in offsets_of(shards).items()
         }
         counts.matched = sum(status["labels"]["matched"] for status in statuses)
         counts.events = sum(status["counts"]["events"] for status in statuses)

@@ -176,6 +176,8 @@ _KINDS: dict[str, tuple[Severity, str]] = {
     "rebuild": ("info", "The state is built anew from the log"),
     "reference": ("info", "The warm-up is over: schema and reference are made"),
     "schema": ("info", "The schema was corrected"),
+    "pane_damaged": ("bad", "A shard's counts are damaged and were left out"),
+    "panes_missed": ("bad", "Counts of a shard were forgotten before they could be added up"),
 }
 _NAMED = 3
 
