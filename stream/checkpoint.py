@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from stream.keys.rows import KeyRow, KeyWrite
 from stream.lifecycle.run import KeptModel, RunChange
 from stream.opinions import Conflict
 from stream.recent import RecentWrite
@@ -20,6 +21,7 @@ WATCH_PART = "watch"
 VIEW_PART = "view"
 LIFECYCLE_PART = "lifecycle"
 WANTED_PART = "wanted"
+KEYS_PART = "keys"
 
 Chunks = Mapping[str, Sequence[tuple[int, bytes]]]
 """By kind: numbers and bytes of the chunks, oldest first."""
@@ -55,6 +57,10 @@ class Snapshot(msgspec.Struct, frozen=True):
         Labels that contradict others, since the last checkpoint.
     recent
         What came lately, for people who look; None where nobody collects it.
+    keys
+        Models of keys that changed since the last checkpoint; None where there are none.
+    key_rows
+        Where it was read: the rows of all keys without their models, by turn.
     """
 
     offsets: dict[str, int]
@@ -67,6 +73,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     models: Sequence[KeptModel] = ()
     conflicts: Sequence[Conflict] = ()
     recent: RecentWrite | None = None
+    keys: KeyWrite | None = None
+    key_rows: Sequence[KeyRow] = ()
 
     def why(self, otherwise: str) -> str:
         """Return why its version exists: the last change that put it in place, or what is given."""

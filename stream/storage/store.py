@@ -22,6 +22,7 @@ from stream.storage.disagreements import Disagreements
 from stream.storage.happenings import write_happening
 from stream.storage.health import database_time, size_bytes
 from stream.storage.history import History
+from stream.storage.key_models import KeyModelStore
 from stream.storage.leases import Leases
 from stream.storage.outbox import Outbox
 from stream.storage.precomputed import Precomputed
@@ -61,6 +62,8 @@ class Store:
         What people did to the stream, and labels that contradict each other.
     sharding, leases
         All shards of the stream, and who works on them where no broker says it.
+    key_models
+        Models of keys, where there are any.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Store:
         self.precomputed = Precomputed(self._engine, stream)
         self.sharding = Sharding(self._engine, stream)
         self.leases = Leases(self._engine, stream)
+        self.key_models = KeyModelStore(self._engine, stream, shard, secret)
         self.url = shown(self._engine)
 
     def close(self) -> None:
@@ -195,6 +199,8 @@ class Store:
                 )
             )
             self._blobs.write(connection, number, snapshot)
+            if snapshot.keys is not None:
+                self.key_models.write(connection, number, snapshot.keys)
             if snapshot.panes:
                 self.history.write(connection, number, snapshot.panes)
                 self.history.forget(connection, panes_kept)
@@ -243,7 +249,8 @@ class Store:
             When one of them does not match its seal, or is missing.
         """
         with reading(self._engine) as connection:
-            return self._blobs.read(connection, stored.number, stored.offsets, stored.version)
+            read = self._blobs.read(connection, stored.number, stored.offsets, stored.version)
+            return self.key_models.complete(connection, stored.number, *read)
 
     def load_part(self, stored: StoredCheckpoint, part: str) -> bytes | None:
         """Read and verify one blob of a checkpoint; None where it is already replaced.
@@ -326,6 +333,7 @@ class Store:
             delete(checkpoints).where(self._mine(checkpoints), checkpoints.c.number > number)
         )
         self._blobs.go_back_to(connection, number)
+        self.key_models.go_back_to(connection, number)
 
     def _forget(self, connection: Connection, keep: int) -> None:
         kept = connection.execute(
@@ -339,3 +347,4 @@ class Store:
             delete(checkpoints).where(self._mine(checkpoints), checkpoints.c.number < oldest)
         )
         self._blobs.forget(connection, oldest)
+        self.key_models.forget(connection, oldest)

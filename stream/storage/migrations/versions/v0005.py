@@ -1,4 +1,4 @@
-"""A stream in shards: leases on them, and references of each."""
+"""A stream in shards: leases on them, and references of each; and models of keys."""
 
 from __future__ import annotations
 
@@ -46,3 +46,18 @@ def upgrade() -> None:
     rows = select(*(before.c[name] for name in _KEPT), literal("all"))
     op.execute(made.insert().from_select([*_KEPT, "shard"], rows))
     op.drop_table("references_before")
+    op.create_table(
+        "key_models",
+        Column("stream", String(128), primary_key=True),
+        Column("shard", String(128), primary_key=True),
+        Column("key", String(512), primary_key=True),
+        Column("number", BigInteger, primary_key=True),
+        Column("dropped_at", BigInteger, nullable=True),
+        Column("learned", BigInteger, nullable=False),
+        Column("turn", BigInteger, nullable=False),
+        Column("mark", BigInteger, nullable=False),
+        Column("seal", String(200), nullable=False),
+        Column("data", LargeBinary, nullable=False),
+    )
+    for name, column_name in (("number", "number"), ("drop", "dropped_at")):
+        op.create_index(f"key_models_by_{name}", "key_models", ["stream", "shard", column_name])
