@@ -77,6 +77,14 @@ class Learner:
         """Return the prediction of ``model`` itself, whatever other models there are."""
         return self._predict(features)
 
+    def seen(self, features: Features) -> Features:
+        """Return what its models see of an event's features."""
+        return features
+
+    def answering(self, features: Features) -> tuple[Learner, Features]:
+        """Return the learner of the one model that answers for features, and what it sees."""
+        return self, features
+
     def learn(self, features: Features, label: Label | None) -> None:
         """Learn from one event. May raise whatever the model raises."""
         if self.learns_without_label:

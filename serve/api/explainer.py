@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from serve.api.model_holder import LiveModel, ModelHolder
 from serve.api.predicting.divided import refuse_divided
+from serve.api.predicting.served_keys import ServedKeys
 from serve.api.problems import ProblemError, problem_of
 from stream.checkpoint import MODEL_PART, STATE_PART
 from stream.errors import CheckpointDamagedError, StoreError
@@ -110,7 +111,11 @@ class Explainer:
                 continue
             # Verified by the store when they were read.
             probes: list[Features] = pickle.loads(state)["probes"]  # noqa: S301
-            self._copy = ModelCopy(live, load_learner(model), probes)
+            learner = load_learner(model)
+            keys = ServedKeys(self._store.key_models)  # models are not for two threads
+            keys.follow(learner, live.number)
+            seen = [learner.seen(probe) for probe in probes]
+            self._copy = ModelCopy(live, learner, seen)
             return self._copy
         detail = "checkpoints are replaced faster than they can be read; try again"
         raise ProblemError(problem_of(503, "checkpoint_replaced", detail), _RETRY)

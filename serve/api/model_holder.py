@@ -10,6 +10,7 @@ from threading import Event, Lock, Thread
 import structlog
 
 from monitor.judge import EventJudge
+from serve.api.predicting.served_keys import ServedKeys
 from serve.stored_monitor import read_schema
 from stream.checkpoint import MODEL_PART
 from stream.errors import CheckpointDamagedError, StoreError
@@ -89,6 +90,8 @@ class ModelHolder:
         The newest checkpoint's row, whether its model could be loaded or not.
     deliveries
         How each receiver of alerts is doing, by its name.
+    keys
+        Models of keys, where the stream has them.
     swaps
         How often a model was put in place.
     trouble, store_trouble
@@ -111,6 +114,7 @@ class ModelHolder:
         self.newest: StoredCheckpoint | None = None
         self.deliveries: dict[str, Delivery] = {}
         self.swaps = 0
+        self.keys = ServedKeys(store.key_models)
         self.trouble: str | None = None
         self._store = store
         self._identity = identity
@@ -210,6 +214,7 @@ class ModelHolder:
             if part is None:  # replaced since we saw its row: the next look finds the newer one
                 return None
             learner: Learner = load_learner(part)
+            self.keys.follow(learner, stored.number)
             judge = self._judge(stored)
         except CheckpointDamagedError as error:
             return f"{error}. The model before it goes on answering"

@@ -102,6 +102,10 @@ class Prediction(BaseModel):
         description="What the served schema finds wrong and that did not keep the event from "
         "being predicted: warnings, and with api.on_schema_error = 'flag' errors too."
     )
+    answered_by: Literal["parent", "key"] | None = Field(
+        None,
+        description="With models per key: the key's own, or the shared one. Absent without.",
+    )
 
 
 class BatchResult(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from serve.cli.keys_view import keys_line
 from serve.cli.status_view import behind, moment_text, number, numbers
 from stream.units import format_duration
 
@@ -40,7 +41,7 @@ def shards_view(status: Mapping[str, Any]) -> RenderableType:
     top = f"{status['stream']}: {status['task']}, {len(status['shards'])} shards"
     if status["watermark"] is not None:
         top += f", event time {moment_text(status['watermark'])} on all of them"
-    lines = [text for text in (top, behind(status)) if text]
+    lines = [text for text in (top, behind(status), keys_line(status)) if text]
     return Group(
         *map(Text, lines), Text(), numbers(status), Text(), _table(status["shards"], status["lag"])
     )

@@ -154,6 +154,20 @@ class PerKeyLearner(Learner):
         """Return the parent's prediction."""
         return self._predict(self.seen(features))
 
+    def answering(self, features: Features) -> tuple[Learner, Features]:
+        """Return a learner of the model that answers for features, and what it sees of them.
+
+        May raise whatever the model raises.
+        """
+        self.predict(features)
+        model, key = self.model, self.key_of(features)
+        if self.answered_by == KEY and key is not None and (kept := self.served.get(key)):
+            model = kept.model
+        alone = Learner(model, self.task)
+        alone.classes = self.classes
+        alone.answered_by = self.answered_by
+        return alone, self.seen(features)
+
     def learn(self, features: Features, label: Label | None) -> None:
         """Teach the parent, and the key's model. May raise whatever a model raises."""
         key, seen = self.key_of(features), self.seen(features)

@@ -37,7 +37,7 @@ class Answered(NamedTuple):
     repeated: bool
 
 
-class _Answer(msgspec.Struct, gc=False):
+class _Answer(msgspec.Struct, gc=False, omit_defaults=True):
     event_id: str | None
     prediction: Label | None
     probabilities: dict[str, float] | None
@@ -46,6 +46,7 @@ class _Answer(msgspec.Struct, gc=False):
     staleness_seconds: float
     recorded: bool
     flags: list[Flag]
+    answered_by: str | None = None
 
 
 def answer_one(
@@ -102,7 +103,7 @@ def _recorded(
     said = say(stream, live, event.features, where)
     if isinstance(said, Problem):
         return said
-    served = Served(said[0], live.version, live.learned_offset)
+    served = Served(said[0], live.version, live.learned_offset, live.learner.answered_by)
     header = _encode(served)
     new = _record(stream, event, value, header)
     if new.size > MAX_RECORD_BYTES:
@@ -208,6 +209,7 @@ def _body(
             round(max(0.0, now - live.created_at), 3),
             recorded,
             said[1],
+            live.learner.answered_by,
         )
     )
 
