@@ -36,8 +36,7 @@ MODELS = {
         "Hoeffding tree": "tree.HoeffdingTreeClassifier()",
     },
     "regression": {
-        "linear regression": "preprocessing.StandardScaler() | "
-        "linear_model.BayesianLinearRegression()",
+        "linear regression": _INPUT + "linear_model.BayesianLinearRegression()",
         "Hoeffding tree": "tree.HoeffdingTreeRegressor()",
     },
 }

@@ -38,14 +38,17 @@ def keyed(number: int, label: bool | None = None, **fields: Any) -> dict[str, An
     return event(number, label, who=f"k{int(23 * rng.random() ** 2)}", **fields)
 
 
-def stream_of(count: int, delay: int = 9) -> list[NewRecord]:
+def stream_of(
+    count: int, delay: int = 9, topics: tuple[str, str] = ("s.events", "s.labels")
+) -> list[NewRecord]:
     """Return events of many keys: some with their label inside, the others with one that waits."""
+    events, labels = topics
     rows: list[NewRecord] = []
     for number in range(count + delay):
         if number < count:
-            rows += new_records("s.events", [keyed(number, truth(number) if number % 2 else None)])
+            rows += new_records(events, [keyed(number, truth(number) if number % 2 else None)])
         if (settled := number - delay) >= 0 and settled % 2 == 0:
-            rows += new_records("s.labels", [{"id": f"e{settled}", "y": truth(settled)}])
+            rows += new_records(labels, [{"id": f"e{settled}", "y": truth(settled)}])
     return rows
 
 
@@ -87,7 +90,7 @@ def assert_same_models(found: Line, wanted: Line) -> None:
     assert state_digest(found) == state_digest(wanted)
     ours, theirs = learner_of(found), learner_of(wanted)
     assert list(ours.keys.keys()) == list(theirs.keys.keys())
-    probe = {"a": 0.7, "b": -1.3}
+    probe = {"a": 0.7, "b": -1.3, "t": 1.0}
     for key in list(theirs.keys.keys()):
         mine, other = ours.keys.get(key), theirs.keys.get(key)
         assert mine is not None
