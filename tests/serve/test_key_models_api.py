@@ -146,7 +146,7 @@ def test_memory_of_the_api_is_bounded(world):
         for number in range(60):
             ask(client, f"k{number % 6}")
             ask(client, f"nobody-{number}")
-        assert len(served.models.keys) <= 3
+        assert sum(map(len, served.models.keys)) <= 3
 
 
 def test_metrics_tell_of_keys(world):
