@@ -83,6 +83,11 @@ class LagWatch:
         by_topic = self.by_topic
         return None if by_topic is None else sum(by_topic.values())
 
+    @property
+    def offsets(self) -> Mapping[str, int]:
+        """Next offsets by ``topic-partition``, of the newest checkpoint, or of every shard's."""
+        return self._offsets()
+
     def start(self) -> None:
         """Begin to look."""
         self._stopping.clear()
