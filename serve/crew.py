@@ -16,6 +16,7 @@ from serve.compose import (
     open_stream_store,
     prepare_topics,
 )
+from serve.coordination import coordinated
 from stream.clock import SystemClock
 from stream.config import Config
 from stream.log import Log
@@ -113,7 +114,8 @@ def opened_crew(
         )
         crew = Crew(membership, count, heard(work), clock, copies)
         topics = [config.events_topic, config.labels_topic]
-        yield OpenedCrew(crew, lambda: is_read(log, topics, store.sharding), store)
+        with coordinated(config, secrets, count, clock, to_the_end=until_caught_up):
+            yield OpenedCrew(crew, lambda: is_read(log, topics, store.sharding), store)
 
 
 def _join(config: Config, log: Log, store: Store, count: int) -> Membership:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from stream.adopted import Adoption
+from stream.keys.rows import KeyRow, KeyWrite
 from stream.lifecycle.run import KeptModel, RunChange
 from stream.opinions import Conflict
 from stream.recent import RecentWrite
@@ -20,6 +22,8 @@ WATCH_PART = "watch"
 VIEW_PART = "view"
 LIFECYCLE_PART = "lifecycle"
 WANTED_PART = "wanted"
+ADOPTED_PART = "adopted"
+KEYS_PART = "keys"
 
 Chunks = Mapping[str, Sequence[tuple[int, bytes]]]
 """By kind: numbers and bytes of the chunks, oldest first."""
@@ -55,6 +59,12 @@ class Snapshot(msgspec.Struct, frozen=True):
         Labels that contradict others, since the last checkpoint.
     recent
         What came lately, for people who look; None where nobody collects it.
+    adoptions
+        What was taken in from outside, since the last checkpoint.
+    keys
+        Models of keys that changed since the last checkpoint; None where there are none.
+    key_rows
+        Where it was read: the rows of all keys without their models, by turn.
     """
 
     offsets: dict[str, int]
@@ -67,6 +77,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     models: Sequence[KeptModel] = ()
     conflicts: Sequence[Conflict] = ()
     recent: RecentWrite | None = None
+    adoptions: Sequence[Adoption] = ()
+    keys: KeyWrite | None = None
+    key_rows: Sequence[KeyRow] = ()
 
     def why(self, otherwise: str) -> str:
         """Return why its version exists: the last change that put it in place, or what is given."""

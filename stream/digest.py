@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from stream.keys.on_line import keys_told
 from stream.learner import Prediction
 from stream.lifecycle.lifecycle import Lifecycle
 from stream.watching.state import write_watch
@@ -30,8 +31,9 @@ def state_digest(
     """Return the digest of a line's learned state, in 64 hexadecimal digits.
 
     It covers what the model predicts for the probes and what waits in it, every counter, the scores
-    over the whole stream, the offsets, event time, the ends of what waits and what is settled, and
-    all that the monitor remembers. It does not cover how often the process was started, or when.
+    over the whole stream, the offsets, event time, the ends of what waits and what is settled, what
+    was adopted, and all that the monitor remembers. It does not cover how often the process was
+    started, or when.
 
     Parameters
     ----------
@@ -61,6 +63,10 @@ def state_digest(
         "lifecycle": None if line.lifecycle is None else _of_lifecycle(line.lifecycle),
         "watch": None if watch is None else sha256(watch).hexdigest(),
     }
+    if line.adopted.count:
+        state["adopted"] = [line.adopted.count, line.adopted.numbers]
+    if (keys := keys_told(line.learner)) is not None:
+        state["keys"] = keys
     # What a mini-batch pipeline has not learned yet: it decides what the model will say.
     if (waiting := getattr(line.learner.model, "waiting", None)) is not None:
         state["mini_batch"] = waiting
@@ -78,6 +84,6 @@ def _of_lifecycle(lifecycle: Lifecycle) -> dict[str, Any]:
 
 def _predict(line: Line, features: dict[str, Any]) -> Prediction | str:
     try:
-        return line.learner.predict(features)
+        return line.learner.predict_alone(features)
     except Exception as error:  # noqa: BLE001 (a probe that the model refuses is what it does)
         return type(error).__name__

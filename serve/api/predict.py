@@ -19,6 +19,7 @@ from serve.api.openapi import batch_bodies, body, problems
 from serve.api.predicting.answer import Answered, answer_one, plain_problem
 from serve.api.predicting.ndjson import NdjsonAnswer
 from serve.api.predicting.offsets import MinOffset, model_that_read, offsets_of
+from serve.api.predicting.prefetch import bring_keys
 from serve.api.problems import FieldError, Problem, ProblemError, problem_of
 from serve.api.served_stream import ServedStream, Streams
 
@@ -73,6 +74,7 @@ def add_predict_routes(app: FastAPI, streams: Streams, lean: list[APIRoute]) -> 
         served = streams.find(stream)
         asked = decode(_one, await _body(served, request))
         live = await model_that_read(served, asked.min_offset)
+        await bring_keys(served, [bytes(asked.event)])
         answer = answer_one(served, live, bytes(asked.event), asked.record, "event")
         if isinstance(answer, Problem):
             raise ProblemError(answer)
@@ -128,6 +130,7 @@ async def _body(stream: ServedStream, request: Request) -> bytes:
 
 async def _answer_all(stream: ServedStream, asked: _Many) -> list[_Result]:
     live = await model_that_read(stream, asked.min_offset)
+    await bring_keys(stream, map(bytes, asked.events))
     results = []
     turn_ends = time.perf_counter() + TURN_SECONDS
     for index, event in enumerate(asked.events):

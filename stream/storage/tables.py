@@ -12,7 +12,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
@@ -20,14 +19,15 @@ from sqlalchemy import (
 )
 
 from stream.storage.any_text import AnyString, AnyText
+from stream.storage.metadata import metadata as metadata  # noqa: PLC0414 (as this)
+from stream.storage.shard_tables import adoptions as adoptions  # noqa: PLC0414 (re-exported)
+from stream.storage.shard_tables import shared as shared  # noqa: PLC0414 (as this)
 
 SCHEMA_VERSION = 5
 """A change of the tables is a new version, with a migration in ``migrations/versions``."""
 
 SHARD = "all"
 """The one shard of a stream that is not divided."""
-
-metadata = MetaData()
 
 about = Table(
     "riverrun",
@@ -318,6 +318,24 @@ outbox = Table(
     Column("data", JSON, nullable=False),
 )
 """What a receiver is still to be told, oldest first."""
+
+key_models = Table(
+    "key_models",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("shard", String(128), primary_key=True),
+    Column("key", AnyString(512), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("dropped_at", BigInteger, nullable=True),
+    Column("learned", BigInteger, nullable=False),
+    Column("turn", BigInteger, nullable=False),
+    Column("mark", BigInteger, nullable=False),
+    Column("seal", String(200), nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Index("key_models_by_number", "stream", "shard", "number"),
+    Index("key_models_by_drop", "stream", "shard", "dropped_at"),
+)
+"""Models of keys as of the checkpoint that they changed with; dropped as chunks are."""
 
 
 def belongs_to(table: Table, stream: str, shard: str) -> Any:
