@@ -132,6 +132,7 @@ def _shard(shard: Shard, now: float) -> dict[str, Any]:
         "monitor": _monitor(status.get("monitor")),
         "state_digest": status["state_digest"],
         "transport": (status.get("worker") or {}).get("transport"),
+        "worker": status.get("worker"),
     }
 
 
