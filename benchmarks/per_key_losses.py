@@ -36,7 +36,8 @@ MODELS = {
         "Hoeffding tree": "tree.HoeffdingTreeClassifier()",
     },
     "regression": {
-        "linear regression": _INPUT + "linear_model.BayesianLinearRegression()",
+        "linear regression": _INPUT
+        + "linear_model.LinearRegression(optim.SGD(0.005), clip_gradient=1.0)",
         "Hoeffding tree": "tree.HoeffdingTreeRegressor()",
     },
 }
