@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from stream.adopted import Adoption
 from stream.keys.rows import KeyRow, KeyWrite
 from stream.lifecycle.run import KeptModel, RunChange
 from stream.opinions import Conflict
@@ -21,6 +22,7 @@ WATCH_PART = "watch"
 VIEW_PART = "view"
 LIFECYCLE_PART = "lifecycle"
 WANTED_PART = "wanted"
+ADOPTED_PART = "adopted"
 KEYS_PART = "keys"
 
 Chunks = Mapping[str, Sequence[tuple[int, bytes]]]
@@ -57,6 +59,8 @@ class Snapshot(msgspec.Struct, frozen=True):
         Labels that contradict others, since the last checkpoint.
     recent
         What came lately, for people who look; None where nobody collects it.
+    adoptions
+        What was taken in from outside, since the last checkpoint.
     keys
         Models of keys that changed since the last checkpoint; None where there are none.
     key_rows
@@ -73,6 +77,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     models: Sequence[KeptModel] = ()
     conflicts: Sequence[Conflict] = ()
     recent: RecentWrite | None = None
+    adoptions: Sequence[Adoption] = ()
     keys: KeyWrite | None = None
     key_rows: Sequence[KeyRow] = ()
 

@@ -169,8 +169,10 @@ def _conflicts(config: Config) -> list[Problem]:
 
 
 def _shards_conflicts(config: Config) -> list[Problem]:
+    share = config.model.share
     if config.stream.shards == "all":
-        return []
+        allowed = 'leave it out: with stream.shards = "all" there is one model'
+        return [] if share == "independent" else [Problem("model.share", repr(share), allowed)]
     why = 'with stream.shards = "partition"'
     unfit = {
         "retrain.enabled": (config.retrain.enabled, f"switch it off: {why} nothing is retrained"),

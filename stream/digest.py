@@ -31,8 +31,9 @@ def state_digest(
     """Return the digest of a line's learned state, in 64 hexadecimal digits.
 
     It covers what the model predicts for the probes and what waits in it, every counter, the scores
-    over the whole stream, the offsets, event time, the ends of what waits and what is settled, and
-    all that the monitor remembers. It does not cover how often the process was started, or when.
+    over the whole stream, the offsets, event time, the ends of what waits and what is settled, what
+    was adopted, and all that the monitor remembers. It does not cover how often the process was
+    started, or when.
 
     Parameters
     ----------
@@ -62,6 +63,8 @@ def state_digest(
         "lifecycle": None if line.lifecycle is None else _of_lifecycle(line.lifecycle),
         "watch": None if watch is None else sha256(watch).hexdigest(),
     }
+    if line.adopted.count:
+        state["adopted"] = [line.adopted.count, line.adopted.numbers]
     if (keys := keys_told(line.learner)) is not None:
         state["keys"] = keys
     # What a mini-batch pipeline has not learned yet: it decides what the model will say.

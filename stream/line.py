@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any, cast
 
 from monitor.schema import Schema
+from stream.adopted import Adopted
 from stream.baselines import Baselines
 from stream.config import Config
 from stream.counts import Counts
@@ -73,6 +74,8 @@ class Line:
         How often another model took the champion's place.
     frozen
         The serving model as it was when it was promoted; None where it is not wanted.
+    adopted
+        What was taken in from outside of the shard.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class Line:
         self.early: Waiting[EarlyLabel] = Waiting(_MAX_EARLY, config.labels.max_delay)
         self.settled: Settled[Label | None] = Settled(config.event.dedup_window)
         self.opinions = Opinions(config)
+        self.adopted = Adopted()
         self._met: list[Labelled] = []
         self.arrivals = 0
         self._decoder = Decoder(config.event, LabelReader(config.model.task, config.model.classes))
@@ -220,17 +224,9 @@ class Line:
         is_from_api = event.served is not None
         counts.predicted += 1
         counts.served += is_from_api
-        step.predictions.append(
-            PredictionRow(
-                record=record,
-                id=key,
-                time=event.time,
-                served=served,
-                source="api" if is_from_api else "worker",
-                features_hash=digest,
-                latency_ms=max(0, now - record.timestamp),
-            )
-        )
+        source, latency = "api" if is_from_api else "worker", max(0, now - record.timestamp)
+        row_said = PredictionRow(record, key, event.time, served, source, digest, latency)
+        step.predictions.append(row_said)
         said = Said(served.prediction, self.baselines.predict(), others)
         rejected = self._wait_or_settle(record, event, said)
         if self.watermark is None or event.time > self.watermark:

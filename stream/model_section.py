@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from stream.sections import Name, Section, Task
+from stream.sections import Name, Section, Share, Task
 
 
 class CandidateSection(Section):
@@ -44,6 +44,9 @@ class ModelSection(Section):
         le=10_000,
         description="learn from so many labelled events at once, by River's learn_many, which "
         "every step must have; needs the extra minibatch",
+    )
+    share: Share = Field(
+        "independent", description='how shards share a model, with stream.shards = "partition"'
     )
     per: str | None = Field(
         None,

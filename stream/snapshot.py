@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from stream.checkpoint import (
+    ADOPTED_PART,
     KEYS_PART,
     LIFECYCLE_PART,
     MODEL_PART,
@@ -87,6 +88,8 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
     lifecycle = line.lifecycle
     if lifecycle is not None:
         parts[LIFECYCLE_PART] = pickle.dumps(lifecycle, 5)
+    if line.adopted.count:
+        parts[ADOPTED_PART] = pickle.dumps(line.adopted.known(), 5)
     if (keys := key_changes(line)) is not None:
         parts[KEYS_PART] = key_sum(line)
     snapshot = Snapshot(
@@ -106,6 +109,7 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
         run_changes=() if lifecycle is None else tuple(lifecycle.changes),
         models=() if lifecycle is None else tuple(lifecycle.kept),
         conflicts=tuple(line.opinions.conflicts),
+        adoptions=tuple(line.adopted.changes),
         keys=keys,
     )
     return snapshot, {
@@ -126,6 +130,7 @@ def mark_committed(line: Line, changes: Mapping[str, Any], number: int) -> None:
         kept.committed(len(added), first, number)
     mark_keys_committed(line, changes["keys"], number)
     line.opinions.mark_committed()
+    line.adopted.mark_committed()
     if line.frozen is not None:
         line.frozen.is_fresh = False
     if line.watch is not None:
@@ -177,6 +182,8 @@ def restore(line: Line, snapshot: Snapshot, chunks: Chunks) -> None:
             detector=state.get("detector"),
             first=list(chunks.get("first", [])),
         )
+    if (adopted := snapshot.parts.get(ADOPTED_PART)) is not None:
+        line.adopted.restore(pickle.loads(adopted))  # noqa: S301 (the store verified it)
     if line.lifecycle is not None and (kept := snapshot.parts.get(LIFECYCLE_PART)) is not None:
         line.lifecycle = pickle.loads(kept)  # noqa: S301 (the store verified it)
         line.lifecycle.config = line.config.retrain

@@ -28,6 +28,7 @@ from stream.records import Record
 from stream.recovery import Recovery
 from stream.rolling import RollingScores
 from stream.schema_file import SchemaFile
+from stream.sharding.adoption import Adopting
 from stream.snapshot import mark_committed, take_snapshot
 from stream.status import status_of
 from stream.storage.identity import identity_of
@@ -69,8 +70,8 @@ class Worker:
     ----------
     telemetry
         Where its time goes.
-    tracing
-        Follows single events; set before ``start``, where somebody wants that.
+    tracing, adopting
+        Follows single events; takes in what other shards share. Set before ``start``, where wanted.
 
     Notes
     -----
@@ -97,8 +98,7 @@ class Worker:
         self._make_supervisor = training
         self._clock = clock
         self._identity = identity_of(config)
-        self._rolling = RollingScores()
-        self._idle = False
+        self._rolling, self._idle = RollingScores(), False
         self._lag = Lag(source)
         self._copies = OffsetCopies(source, clock)
         self._news: list[tuple[str, dict[str, Any]]] = []
@@ -108,6 +108,7 @@ class Worker:
         self._watchdog = Watchdog(config.worker, store, clock, transport=source.transport)
         self.telemetry = Telemetry(clock)
         self.tracing: Tracing = Untraced()
+        self.adopting = Adopting(store, (), clock)
 
     def start(self, rebuild: bool = False) -> None:
         """Claim the shard and load its state; ``Recovery`` says what it raises."""
@@ -117,11 +118,10 @@ class Worker:
         of = (self._config, self._store, self._claim, self._source)
         recovery = Recovery(*of, identity=self._identity, make_line=self._make_line, now=now)
         recovered = recovery.start(rebuild)
-        self._topics = recovery.topics
-        self.line = recovered.line
-        self._restored = recovered.restored
-        self._reason = recovered.reason
+        self._topics, self.line = recovery.topics, recovered.line
+        self._restored, self._reason = recovered.restored, recovered.reason
         self._silent_until = recovered.silent_until
+        self.adopting.begin(recovered)
         trace_of = self.tracing.headers_of
         self._publisher = Publisher(self._sink, self._config, self._silent_until, trace_of)
         seen = None if recovered.silent_until else groups_of(self.line)
@@ -199,8 +199,8 @@ class Worker:
             records = self._source.poll(self._size.records, _POLL_SECONDS)
             self._idle = not records
             self.telemetry.polled(len(records))
-            if records:
-                self._turn(records)
+            for part in self.adopting.turns(self.line, records):
+                self._turn(part)
             self._look_after_runs()
             if self.line.learner.is_full or self._cadence.is_due(self._clock.monotonic()):
                 self.checkpoint()
@@ -268,7 +268,7 @@ class Worker:
 
     def _look_after_runs(self) -> None:
         """Hear what people ask, and see to the training that is under way."""
-        self._dirty |= self._people.tick(self.line)
+        self._dirty |= self._people.tick(self.line) or bool(self.line.adopted.changes)
         if self._supervisor is not None:
             self._dirty |= self._supervisor.tick(self.line)
 

@@ -13,7 +13,7 @@ from serve.api.explain_shapes import Contribution, ExplainAnswer
 from serve.api.explainer import ModelCopy
 from serve.api.models import SchemaFlag
 from serve.api.openapi import body, problems
-from serve.api.predicting.answer import judge
+from serve.api.predicting.answer import answering_of, judge
 from serve.api.predicting.offsets import MinOffset, model_that_read
 from serve.api.problems import FieldError, Problem, ProblemError, problem_of
 from serve.api.served_stream import ServedStream, Streams
@@ -52,12 +52,15 @@ def add_explain_routes(app: FastAPI, streams: Streams) -> None:
         asked = decode(_asked, await read_body(request, limits.max_body_bytes, limits.body_timeout))
         live = await model_that_read(served, asked.min_offset)
         event = _event(served, bytes(asked.event))
-        judged = judge(served, live, event.features, "event")
+        answering = answering_of(live, event.id)
+        if isinstance(answering, Problem):
+            raise ProblemError(answering)
+        judged = judge(served, answering, event.features, "event")
         if isinstance(judged, Problem):
             raise ProblemError(judged)
         flags, features = judged
         answer = await served.explainer.run(
-            lambda copy: _answer(served, copy, event.id or None, features, asked)
+            lambda copy: _answer(served, copy, event.id or None, features, asked), event.id
         )
         shown = [SchemaFlag(**msgspec.structs.asdict(flag)) for flag in flags]
         return answer.model_copy(update={"flags": shown})

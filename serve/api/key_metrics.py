@@ -69,9 +69,9 @@ def _of_this_process(keyed: list[ServedStream]) -> Iterator[Metric]:
     )
     for stream in keyed:
         keys = stream.models.keys
-        held.add_metric([stream.name], len(keys))
-        loads.add_metric([stream.name], keys.loads)
-        failures.add_metric([stream.name], keys.failures)
+        held.add_metric([stream.name], sum(map(len, keys)))
+        loads.add_metric([stream.name], sum(one.loads for one in keys))
+        failures.add_metric([stream.name], sum(one.failures for one in keys))
     yield from (held, loads, failures)
 
 

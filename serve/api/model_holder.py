@@ -3,61 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from threading import Event, Lock, Thread
 
 import structlog
 
-from monitor.judge import EventJudge
+from serve.api.live_model import Live, LiveShards, LiveVote
+from serve.api.model_loader import ModelLoader
 from serve.api.predicting.served_keys import ServedKeys
-from serve.stored_monitor import read_schema
-from stream.checkpoint import MODEL_PART
-from stream.errors import CheckpointDamagedError, StoreError
-from stream.learner import Learner
-from stream.snapshot import load_learner
+from stream.errors import StoreError
+from stream.sections import Share
+from stream.sharding.names import shard_number
 from stream.storage.outbox import Delivery
 from stream.storage.sharding import Shard
-from stream.storage.store import Identity, Store, StoredCheckpoint
+from stream.storage.store import SHARD, Identity, Store, StoredCheckpoint
 
 _log = structlog.get_logger("riverrun.api")
 
 _SILENT_SECONDS = 15.0
 """A store that has not answered for so long counts as unreachable."""
-
-
-@dataclass(frozen=True, slots=True)
-class LiveModel:
-    """A model that can answer, and where it comes from.
-
-    Parameters
-    ----------
-    learner
-        Used by one thread, the event loop's: River does not promise that models can be shared.
-    number
-        Of its checkpoint.
-    version
-        The model version.
-    learned_offset
-        How far it has read: the sum of its next offsets.
-    created_at
-        When the checkpoint was made, in seconds since the epoch.
-    offsets
-        Next offset to read by partition, named as ``topic-partition``.
-    judge
-        Says what the monitor would say of an event; None before there is a schema.
-    stored
-        The checkpoint's row, by which the store finds the rest of it.
-    """
-
-    learner: Learner
-    number: int
-    version: str
-    learned_offset: int
-    created_at: float
-    offsets: Mapping[str, int]
-    judge: EventJudge | None
-    stored: StoredCheckpoint
 
 
 class ModelHolder:
@@ -78,25 +42,22 @@ class ModelHolder:
     poll_seconds
         Between two looks at the store.
     is_divided
-        Whether the stream's partitions are shards: then there is no model of the whole stream.
+        Whether the stream's partitions are shards, each with a model of its own.
+    share
+        How the models of shards are shared.
 
     Attributes
     ----------
     shards
         Of a divided stream, as of the last look.
     live
-        The model that answers, or None before the first.
+        The model that answers, or those of all shards; None before the first.
     newest
         The newest checkpoint's row, whether its model could be loaded or not.
     deliveries
         How each receiver of alerts is doing, by its name.
-    keys
-        Models of keys, where the stream has them.
     swaps
         How often a model was put in place.
-    trouble, store_trouble
-        What keeps the newest model from being served, and the store from being read; None where
-        all is well.
     """
 
     def __init__(
@@ -107,21 +68,21 @@ class ModelHolder:
         *,
         poll_seconds: float = 0.5,
         is_divided: bool = False,
+        share: Share = "independent",
     ) -> None:
         self.is_divided = is_divided
         self.shards: list[Shard] = []
-        self.live: LiveModel | None = None
+        self.live: Live | None = None
         self.newest: StoredCheckpoint | None = None
         self.deliveries: dict[str, Delivery] = {}
         self.swaps = 0
-        self.keys = ServedKeys(store.key_models)
-        self.trouble: str | None = None
         self._store = store
         self._identity = identity
+        self._stream = stream
+        self._share = share
+        self._loaders: dict[str, ModelLoader] = {}
         self._poll_seconds = poll_seconds
         self._log = _log.bind(stream=stream)
-        self._unusable: int | None = None
-        self._schema: tuple[str, EventJudge] | None = None
         self._listeners: set[Callable[[], None]] = set()
         self._store_trouble: str | None = None
         self._answered_at = time.monotonic()
@@ -130,12 +91,23 @@ class ModelHolder:
         self._thread: Thread | None = None
 
     @property
+    def trouble(self) -> str | None:
+        """What keeps the newest model from being served; of a divided stream, of any shard."""
+        found = (one.trouble for one in tuple(self._loaders.values()))
+        return next((trouble for trouble in found if trouble is not None), None)
+
+    @property
     def store_trouble(self) -> str | None:
         """What keeps the store from being read, or None."""
         silent = time.monotonic() - self._answered_at
         if self._store_trouble is None and silent > _SILENT_SECONDS:
             return f"the store has not answered for {silent:.0f} s"
         return self._store_trouble
+
+    @property
+    def keys(self) -> list[ServedKeys]:
+        """Models of keys, where the stream has them; of a divided stream those of each shard."""
+        return [loader.keys for loader in list(self._loaders.values())]
 
     def start(self) -> None:
         """Load what is there, and go on looking in a thread. Blocks for the first look."""
@@ -172,7 +144,9 @@ class ModelHolder:
                 self.shards = self._store.sharding.all()
             self.newest = newest
             self.deliveries = self._store.outbox.deliveries()
-            if newest is not None:
+            if self.is_divided:
+                self._follow_shards()
+            elif newest is not None:
                 self._follow(newest)
         except StoreError as error:
             self._note_store(str(error))
@@ -185,88 +159,37 @@ class ModelHolder:
             self.poll()
 
     def _follow(self, newest: StoredCheckpoint) -> None:
-        # Another number, not a higher one: a worker may have gone back to an older checkpoint.
-        if self.live is not None and newest.number == self.live.number:
-            self._unusable, self.trouble = None, None
-        elif newest.number != self._unusable:
-            self._take(newest)
+        loader = self._loader_of(SHARD)
+        if loader.follow(newest):
+            self._swap(loader.live)
 
-    def _take(self, newest: StoredCheckpoint) -> None:
-        candidates = [newest]
-        if self.live is None:
-            candidates = self._store.checkpoints()  # an older one is better than none
-        trouble = None
-        for stored in candidates:
-            reason = self._load(stored)
-            if reason is None:
-                break
-            self._log.error("model_not_loaded", checkpoint=stored.number, reason=reason)
-            trouble = trouble or reason
-        self._unusable = None if trouble is None else newest.number
-        self.trouble = trouble
+    def _follow_shards(self) -> None:
+        """Load what is new of each shard; a shard whose number is not of this division is none."""
+        counts = {shard.name.partition("-of-")[2] for shard in self.shards if shard.name != SHARD}
+        if len(counts) != 1 or (count := int(counts.pop())) < 1:
+            return
+        swapped = False
+        for shard in self.shards:
+            if shard.newest is not None and shard.name != SHARD:
+                swapped |= self._loader_of(shard.name).follow(shard.newest)
+        if swapped:
+            found = {shard_number(name): one.live for name, one in self._loaders.items()}
+            lives = {number: live for number, live in found.items() if live is not None}
+            self._swap((LiveVote if self._share == "vote" else LiveShards)(lives, count))
 
-    def _load(self, stored: StoredCheckpoint) -> str | None:
-        """Put a checkpoint's model in place; return the reason where that cannot be."""
-        if (reason := self._misfit(stored.identity)) is not None:
-            return f"checkpoint {stored.number}: {reason}"
-        try:
-            part = self._store.load_part(stored, MODEL_PART)
-            if part is None:  # replaced since we saw its row: the next look finds the newer one
-                return None
-            learner: Learner = load_learner(part)
-            self.keys.follow(learner, stored.number)
-            judge = self._judge(stored)
-        except CheckpointDamagedError as error:
-            return f"{error}. The model before it goes on answering"
-        except StoreError:
-            raise
-        except Exception as error:  # noqa: BLE001 - unpickling may raise anything
-            return f"checkpoint {stored.number}: its model cannot be loaded: {error!r}"
-        self.live = LiveModel(
-            learner,
-            stored.number,
-            stored.version,
-            sum(stored.offsets.values()),
-            stored.created_at,
-            stored.offsets,
-            judge,
-            stored,
-        )
+    def _swap(self, live: Live | None) -> None:
+        self.live = live
         self.swaps += 1
         for told in tuple(self._listeners):
             told()
-        self._log.debug("model_swapped", checkpoint=stored.number, version=stored.version)
-        return None
 
-    def _judge(self, stored: StoredCheckpoint) -> EventJudge | None:
-        """Return what judges events by the checkpoint's schema, made anew only where it changed."""
-        read = read_schema(self._store, stored, self._schema and self._schema[0])
-        if read is None:
-            return None
-        text, schema = read
-        if schema is not None:
-            self._schema = text, EventJudge(schema)
-        return self._schema and self._schema[1]
-
-    def _misfit(self, theirs: Identity) -> str | None:
-        """Return why this process would serve another model than the worker learned."""
-        ours = self._identity
-        if theirs.libraries.get("river") != ours.libraries["river"]:
-            return (
-                f"it was made with River {theirs.libraries.get('river')}, and this API has "
-                f"{ours.libraries['river']}; run the same riverrun for worker and API"
-            )
-        if theirs.format != ours.format:
-            return (
-                f"it has format {theirs.format}, and this API reads {ours.format}; run the same "
-                "riverrun for worker and API"
-            )
-        if theirs.reads != ours.reads:
-            return (
-                "it was learned with another pipeline, task, metrics or event mapping than this "
-                "API's configuration says; start the API again with the worker's configuration"
-            )
-        return None
+    def _loader_of(self, shard: str) -> ModelLoader:
+        loader = self._loaders.get(shard)
+        if loader is None:
+            store = self._store if shard == SHARD else self._store.of_shard(shard)
+            loader = ModelLoader(store, self._identity, self._stream, shard)
+            self._loaders[shard] = loader
+        return loader
 
     def _note_store(self, trouble: str | None) -> None:
         if trouble is None:

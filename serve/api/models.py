@@ -77,6 +77,14 @@ class SchemaFlag(BaseModel):
     message: str = Field(description="What was found, what was expected, and what was done.")
 
 
+class Voice(BaseModel):
+    """A shard of a divided stream that answered, and how far its model has read."""
+
+    shard: str
+    model_version: str
+    learned_offset: int
+
+
 class Prediction(BaseModel):
     """What the model says, and which model it was."""
 
@@ -101,6 +109,15 @@ class Prediction(BaseModel):
     flags: list[SchemaFlag] = Field(
         description="What the served schema finds wrong and that did not keep the event from "
         "being predicted: warnings, and with api.on_schema_error = 'flag' errors too."
+    )
+    shards: list[Voice] = Field(
+        default=[],
+        description="Of a divided stream: the shards whose models answered. Else it is left out.",
+    )
+    silent_shards: int = Field(
+        0,
+        description="Of a divided stream with model.share = 'vote': shards without a model, or "
+        "whose model had nothing to say. They are left out of the answer.",
     )
     answered_by: Literal["parent", "key"] | None = Field(
         None,

@@ -19,7 +19,7 @@ from serve.api.openapi import batch_bodies, body, problems
 from serve.api.predicting.answer import Answered, answer_one, plain_problem
 from serve.api.predicting.ndjson import NdjsonAnswer
 from serve.api.predicting.offsets import MinOffset, model_that_read, offsets_of
-from serve.api.predicting.served_keys import bring_keys
+from serve.api.predicting.prefetch import bring_keys
 from serve.api.problems import FieldError, Problem, ProblemError, problem_of
 from serve.api.served_stream import ServedStream, Streams
 

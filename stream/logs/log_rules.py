@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from zlib import crc32
 
 from stream.errors import (
     InputError,
@@ -13,11 +12,12 @@ from stream.errors import (
     RecordTooLargeError,
 )
 from stream.log import MAX_RECORD_BYTES, Bounds
+from stream.logs.partitioner import partition_of_key
 from stream.records import NewRecord, Offsets, TopicPartition
 
 
 def partition_for(key: bytes | None, count: int, turn: int) -> int:
-    """Return the partition of a key: always the same one; without a key they take turns.
+    """Return the partition of a key, as Kafka's clients do; without a key they take turns.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def partition_for(key: bytes | None, count: int, turn: int) -> int:
     >>> [partition_for(None, 3, turn) for turn in range(4)]
     [0, 1, 2, 0]
     """
-    return (turn if key is None else crc32(key)) % count
+    return turn % count if key is None else partition_of_key(key, count)
 
 
 def partition_of(record: NewRecord, count: int, turn: int) -> int:

@@ -16,6 +16,8 @@ from stream.line import Line
 from stream.log import Bounds, Log, Source
 from stream.patience import run_patiently
 from stream.records import Offsets, Record, TopicPartition
+from stream.sharding.adopters import adopters_of
+from stream.sharding.adoption import Adopting
 from stream.sharding.fit import refuse_grown
 from stream.sharding.names import shard_name
 from stream.storage.store import Store
@@ -89,6 +91,7 @@ class ShardWork:
                 clock=self.clock,
             )
             worker.tracing = tracing
+            worker.adopting = Adopting(store, adopters_of(self.config, name), self.clock)
             if not self._begin(worker, number, should_stop):
                 return
             run_patiently(

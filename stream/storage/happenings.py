@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, Engine, delete, insert, select
 
+from stream.storage.database import reading
 from stream.storage.tables import happenings
 
 KEPT = 10_000
@@ -22,3 +23,15 @@ def write_happening(
     if key is not None and key[0] % _TRIM_EVERY == 0:
         old = happenings.c.id <= key[0] - KEPT
         connection.execute(delete(happenings).where(happenings.c.stream == stream, old))
+
+
+def read_happenings(engine: Engine, stream: str, limit: int) -> list[dict[str, Any]]:
+    """Return what was written down, newest first."""
+    query = (
+        select(happenings.c.at, happenings.c.kind, happenings.c.detail)
+        .where(happenings.c.stream == stream)
+        .order_by(happenings.c.id.desc())
+        .limit(limit)
+    )
+    with reading(engine) as connection:
+        return [row._asdict() for row in connection.execute(query)]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from stream.checkpoint import Chunks, Snapshot
@@ -19,7 +19,7 @@ from stream.storage.audit import Audit
 from stream.storage.blobs import Blobs
 from stream.storage.database import open_database, reading, shown, writing
 from stream.storage.disagreements import Disagreements
-from stream.storage.happenings import write_happening
+from stream.storage.happenings import read_happenings, write_happening
 from stream.storage.health import database_time, size_bytes
 from stream.storage.history import History
 from stream.storage.key_models import KeyModelStore
@@ -28,10 +28,12 @@ from stream.storage.outbox import Outbox
 from stream.storage.precomputed import Precomputed
 from stream.storage.recent import RecentStore
 from stream.storage.runs import Runs
+from stream.storage.served_versions import read_versions, write_version
 from stream.storage.sharding import Sharding
+from stream.storage.shared import Adoptions, SharedStore
 from stream.storage.shared_secret import shared_secret
 from stream.storage.stored import Claim, Identity, StoredCheckpoint, stored_checkpoint
-from stream.storage.tables import SHARD, belongs_to, checkpoints, happenings, shards, versions
+from stream.storage.tables import SHARD, belongs_to, checkpoints, shards
 
 __all__ = ["SHARD", "Claim", "Identity", "Store", "StoredCheckpoint"]
 
@@ -42,7 +44,7 @@ class Store:
     Parameters
     ----------
     url
-        Of the database.
+        Of the database, or what is connected to it already.
     stream, shard
         Whose they are.
     secret
@@ -62,14 +64,17 @@ class Store:
         What people did to the stream, and labels that contradict each other.
     sharding, leases
         All shards of the stream, and who works on them where no broker says it.
+    shared, adoptions
+        What all shards take in, and when this one did.
     key_models
         Models of keys, where there are any.
     """
 
     def __init__(
-        self, url: str, stream: str, *, shard: str = SHARD, secret: bytes | None = None
+        self, url: str | Engine, stream: str, *, shard: str = SHARD, secret: bytes | None = None
     ) -> None:
-        self._engine = open_database(url)
+        self._engine = open_database(url) if isinstance(url, str) else url
+        self._secret = secret
         self._stream = stream
         self._shard = shard
         self._blobs = Blobs(stream, shard, secret)
@@ -82,12 +87,18 @@ class Store:
         self.precomputed = Precomputed(self._engine, stream)
         self.sharding = Sharding(self._engine, stream)
         self.leases = Leases(self._engine, stream)
+        self.shared = SharedStore(self._engine, stream, secret)
+        self.adoptions = Adoptions(self._engine, stream, shard)
         self.key_models = KeyModelStore(self._engine, stream, shard, secret)
         self.url = shown(self._engine)
 
     def close(self) -> None:
         """Let go of the connections."""
         self._engine.dispose()
+
+    def of_shard(self, shard: str) -> Store:
+        """Return the store of another shard, over the same connections; it need not be closed."""
+        return Store(self._engine, self._stream, shard=shard, secret=self._secret)
 
     def size_bytes(self) -> int:
         """Return the bytes that the database takes on its disk."""
@@ -185,6 +196,7 @@ class Store:
                 self._forget_after(connection, 0)
                 self.history.begin_anew(connection)
                 self.disagreements.begin_anew(connection)
+                self.adoptions.begin_anew(connection)
             connection.execute(
                 insert(checkpoints).values(
                     **self._key(number),
@@ -216,11 +228,12 @@ class Store:
                     )
             self.runs.answered(connection, answers or {}, now)
             self.disagreements.write(connection, number, snapshot.conflicts)
+            self.adoptions.write(connection, number, snapshot.adoptions)
             if snapshot.recent is not None:
                 self.recent.write(connection, number, snapshot.recent, now)
             for kind, detail in happened:
                 write_happening(connection, self._stream, kind, self._told(detail), now)
-            self._write_version(connection, snapshot.version, reason, identity, now)
+            write_version(connection, self._stream, snapshot.version, reason, identity, now)
             connection.execute(update(shards).where(self._mine(shards)).values(last_number=number))
             self._forget(connection, keep)
 
@@ -270,6 +283,7 @@ class Store:
             self.history.go_back_to(connection, number)
             self.runs.go_back_to(connection, number)
             self.disagreements.go_back_to(connection, number)
+            self.adoptions.go_back_to(connection, number)
             self.recent.go_back_to(connection, number)
 
     def record(self, kind: str, detail: Mapping[str, Any], now: float) -> None:
@@ -279,21 +293,11 @@ class Store:
 
     def happenings(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return what was written down, newest first."""
-        query = (
-            select(happenings.c.at, happenings.c.kind, happenings.c.detail)
-            .where(happenings.c.stream == self._stream)
-            .order_by(happenings.c.id.desc())
-            .limit(limit)
-        )
-        with reading(self._engine) as connection:
-            return [row._asdict() for row in connection.execute(query)]
+        return read_happenings(self._engine, self._stream, limit)
 
     def versions(self) -> list[dict[str, Any]]:
         """Return the model versions, oldest first."""
-        query = select(versions).where(versions.c.stream == self._stream)
-        query = query.order_by(versions.c.created_at)
-        with reading(self._engine) as connection:
-            return [row._asdict() for row in connection.execute(query)]
+        return read_versions(self._engine, self._stream)
 
     def _key(self, number: int | None = None) -> dict[str, Any]:
         key: dict[str, Any] = {"stream": self._stream, "shard": self._shard}
@@ -310,23 +314,6 @@ class Store:
         current = connection.execute(query).scalar_one()
         if current != claim.epoch:
             raise FencedError(f"{self._stream}/{self._shard}", claim.epoch, current)
-
-    def _write_version(
-        self, connection: Connection, version: str, reason: str, identity: Identity, now: float
-    ) -> None:
-        mine = and_(versions.c.stream == self._stream, versions.c.version == version)
-        if connection.execute(select(versions.c.version).where(mine)).first() is None:
-            row = {
-                "stream": self._stream,
-                "version": version,
-                "created_at": now,
-                "reason": reason,
-                "fingerprint": identity.fingerprint,
-                "libraries": identity.libraries,
-            }
-            # Another shard may write the same version at this moment.
-            with suppress(IntegrityError), connection.begin_nested():
-                connection.execute(insert(versions).values(**row))
 
     def _forget_after(self, connection: Connection, number: int) -> None:
         connection.execute(

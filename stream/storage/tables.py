@@ -12,7 +12,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
@@ -20,14 +19,15 @@ from sqlalchemy import (
 )
 
 from stream.storage.any_text import AnyString, AnyText
+from stream.storage.metadata import metadata as metadata  # noqa: PLC0414 (as this)
+from stream.storage.shard_tables import adoptions as adoptions  # noqa: PLC0414 (re-exported)
+from stream.storage.shard_tables import shared as shared  # noqa: PLC0414 (as this)
 
 SCHEMA_VERSION = 5
 """A change of the tables is a new version, with a migration in ``migrations/versions``."""
 
 SHARD = "all"
 """The one shard of a stream that is not divided."""
-
-metadata = MetaData()
 
 about = Table(
     "riverrun",

@@ -19,6 +19,7 @@ CORE = [
     *(
         f"stream/{name}.py"
         for name in [
+            "adopted",
             "baselines",
             "checkpoint",
             "counts",

@@ -18,6 +18,8 @@ from stream.log import Log
 from stream.logs.open_log import open_log
 from stream.records import Record as LogRecord
 from stream.records import TopicPartition
+from stream.sharding.adopters import adopters_of
+from stream.sharding.adoption import Script
 from stream.snapshot import restore
 from stream.status import status_of
 from stream.step import prediction_record
@@ -36,25 +38,40 @@ class Replay:
         Events and labels, in the order of reading; see ``read_source``.
     version
         That the model is called by.
+    script
+        Of what a shard adopted, where it adopted anything.
     """
 
-    def __init__(self, config: Config, records: Sequence[LogRecord], version: str = "v1") -> None:
+    def __init__(
+        self,
+        config: Config,
+        records: Sequence[LogRecord],
+        version: str = "v1",
+        script: Script | None = None,
+    ) -> None:
         self.config = config
         self.line = line_factory(config)(version)
-        step = self.line.handle(records, 0)
-        assert step.halt is None, step.halt
-        self.panes = [found.pane for _, found in step.findings if found.kind == "pane"]
-        self.predicted = {place(row.record): row for row in step.predictions}
-        self.dead = {place(letter.record) for letter in step.dead_letters}
+        self.predicted: dict[tuple[str, int, int], Any] = {}
+        self.dead: set[tuple[str, int, int]] = set()
+        for part in [records] if script is None else script.turns(self.line, list(records)):
+            self._handle(part)
+        assert not script, "not all was adopted again"
 
     def go_on_behind(self, gap: TopicPartition, offset: int, records: Sequence[LogRecord]) -> None:
         """Handle what stands behind a gap that a worker may pass: it goes on at an offset."""
         self.line.offsets[gap] = offset
+        self._handle(records)
+
+    def _handle(self, records: Sequence[LogRecord]) -> None:
         step = self.line.handle(records, 0)
         assert step.halt is None, step.halt
-        self.panes += [found.pane for _, found in step.findings if found.kind == "pane"]
         self.predicted |= {place(row.record): row for row in step.predictions}
         self.dead |= {place(letter.record) for letter in step.dead_letters}
+
+    @property
+    def panes(self) -> list[Any]:
+        """All that closed, those too which closed where a shard adopted its reference."""
+        return [] if self.line.watch is None else list(self.line.watch.rows)
 
     @property
     def learned(self) -> Counter[Any]:
@@ -115,6 +132,16 @@ class Replay:
         assert seen == wanted
         letters = read_all(log, self.config.dead_letters_topic)
         assert {source_of(record, "__connect.errors.") for record in letters} == self.dead
+
+
+def script_of(config: Config, store: Store, shard: str) -> Script:
+    """Return what a shard adopted, and where, as its store has it; all of it must be there."""
+
+    def missing(row: object) -> None:
+        raise AssertionError(f"{row} cannot be adopted again")
+
+    rows = store.adoptions.all()
+    return Script(rows, store.shared.get, adopters_of(config, shard), missing)
 
 
 def learned_by(line: Line) -> Counter[Any]:

@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 KEY = b"a secret of the operator"
 
 SITES = {
-    ("serve/api/explainer.py", "Explainer._current"): "checkpoint",
+    ("serve/api/explainer.py", "Explainer._read"): "checkpoint",
     ("serve/model_exchange.py", "read_for"): "model file",
     ("stream/frozen.py", "Frozen.__init__"): "checkpoint",
     ("stream/people.py", "People._kept"): "kept model",

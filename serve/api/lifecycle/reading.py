@@ -36,7 +36,9 @@ class VersionsCache:
     def of(self, stream: ServedStream) -> Versions:
         """Return a stream's versions. May block: call it in a thread."""
         newest = stream.history.store.newest()
-        key = (0, 0.0) if newest is None else (newest.number, newest.created_at)
+        found = [newest, *(shard.newest for shard in stream.models.shards)]
+        there = [one for one in found if one is not None]
+        key = sum(one.number for one in there), sum(one.created_at for one in there)
         held = self._found.get(stream.name)
         if held is None or held[0] != key:
             self._found[stream.name] = held = (key, Versions(stream.history.store))

@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serve.api.bodies import decode, read_body, read_bytes
-from serve.api.model_holder import LiveModel
+from serve.api.live_model import Live
 from serve.api.open_inference.tensors import Tensor, as_bytes, refuse, rows_of
 from serve.api.predicting.answer import answer_one
 from serve.api.predicting.offsets import model_that_read
-from serve.api.predicting.served_keys import bring_keys
+from serve.api.predicting.prefetch import bring_keys
 from serve.api.problems import FieldError, Problem, ProblemError, problem_of
 from serve.api.served_stream import ServedStream
 from stream.sections import Task
@@ -83,7 +83,7 @@ async def infer(stream: ServedStream, request: Request, version: str | None) -> 
     return _write(stream, live, asked, outputs, all(row.recorded for row in answered))
 
 
-def serve_version(stream: ServedStream, live: LiveModel, version: str | None) -> None:
+def serve_version(stream: ServedStream, live: Live, version: str | None) -> None:
     """End the request where another version is asked for than the one that answers."""
     if version not in (None, live.version):
         detail = f"{stream.name!r} is answered by version {live.version!r}, not {version[:100]!r}"
@@ -115,7 +115,7 @@ def _is_recorded(stream: ServedStream, asked: _Asked) -> bool:
 
 
 def _predict(
-    stream: ServedStream, live: LiveModel, rows: list[dict[str, Any]], record: bool
+    stream: ServedStream, live: Live, rows: list[dict[str, Any]], record: bool
 ) -> list[_Row]:
     answered = []
     for number, row in enumerate(rows):
@@ -147,7 +147,7 @@ def _outputs(task: Task, rows: list[_Row]) -> list[Tensor]:
 
 
 def _write(
-    stream: ServedStream, live: LiveModel, asked: _Asked, outputs: list[Tensor], recorded: bool
+    stream: ServedStream, live: Live, asked: _Asked, outputs: list[Tensor], recorded: bool
 ) -> Response:
     by_name = {tensor.name: tensor for tensor in outputs}
     wanted = asked.outputs or [_Output(name) for name in by_name]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from serve.api.event_reader import new_key
-from serve.api.model_holder import LiveModel
+from serve.api.live_model import Answering, Live, NoModelOfShardError, Said, Voice
 from serve.api.predicting.checking import Flag, flagged, refused
 from serve.api.predicting.memory import Given
 from serve.api.problems import FieldError, Problem, problem_of
@@ -15,7 +15,7 @@ from serve.api.served_stream import ServedStream
 from serve.api.tracing import current_trace
 from stream.events import SERVED_HEADER, Event, Features, Rejected, Served
 from stream.labels import Label
-from stream.learner import Prediction, decide, probabilities
+from stream.learner import decide, probabilities
 from stream.log import MAX_RECORD_BYTES
 from stream.records import NewRecord
 
@@ -47,10 +47,12 @@ class _Answer(msgspec.Struct, gc=False, omit_defaults=True):
     recorded: bool
     flags: list[Flag]
     answered_by: str | None = None
+    shards: tuple[Voice, ...] | msgspec.UnsetType = msgspec.UNSET
+    silent_shards: int | msgspec.UnsetType = msgspec.UNSET
 
 
 def answer_one(
-    stream: ServedStream, live: LiveModel, value: bytes, record: bool, where: str
+    stream: ServedStream, live: Live, value: bytes, record: bool, where: str
 ) -> Answered | Problem:
     """Predict one event, and hand it over to be recorded where that is asked for.
 
@@ -59,7 +61,7 @@ def answer_one(
     stream
         Whose event it is.
     live
-        The model that answers.
+        The model that answers; of a divided stream those of which one does, or all.
     value
         The event's JSON, appended as it is.
     record
@@ -81,20 +83,34 @@ def answer_one(
         event = reader.question(value, now_ms)
         if isinstance(event, Rejected):
             return reader.problem(event, value, where)
-        said = say(stream, live, event.features, where)
+        answering = answering_of(live, event.id)
+        if isinstance(answering, Problem):
+            return answering
+        said = say(stream, answering, event.features, where)
         if isinstance(said, Problem):
             return said
         shown = (event.id or None) if reader.has_id else None
         stream.answered += 1
-        return Answered(_body(stream, live, shown, said, now, recorded=False), False)
+        return Answered(_body(stream, answering, shown, said, now, recorded=False), False)
     event = reader.event(value, now_ms, None if reader.has_id else new_key())
     if isinstance(event, Rejected):
         return reader.problem(event, value, where)
-    return _recorded(stream, live, event, value, now, where)
+    answering = answering_of(live, event.id)
+    if isinstance(answering, Problem):
+        return answering
+    return _recorded(stream, answering, event, value, now, where)
+
+
+def answering_of(live: Live, key: str) -> Answering | Problem:
+    """Return what answers for a key: of a divided stream, the model of the key's shard, or all."""
+    try:
+        return live.of_key(key)
+    except NoModelOfShardError as error:
+        return problem_of(503, "no_model", str(error))
 
 
 def _recorded(
-    stream: ServedStream, live: LiveModel, event: Event, value: bytes, now: float, where: str
+    stream: ServedStream, live: Answering, event: Event, value: bytes, now: float, where: str
 ) -> Answered | Problem:
     memory, remembers = stream.memory, stream.reader.has_id and stream.memory.capacity
     digest = stream.reader.digest(event) if remembers else b""
@@ -103,7 +119,7 @@ def _recorded(
     said = say(stream, live, event.features, where)
     if isinstance(said, Problem):
         return said
-    served = Served(said[0], live.version, live.learned_offset, live.learner.answered_by)
+    served = Served(said[0].prediction, live.version, live.learned_offset, said[0].answered_by)
     header = _encode(served)
     new = _record(stream, event, value, header)
     if new.size > MAX_RECORD_BYTES:
@@ -146,8 +162,8 @@ def _again(
 
 
 def say(
-    stream: ServedStream, live: LiveModel, features: Features, where: str
-) -> tuple[Prediction, list[Flag]] | Problem:
+    stream: ServedStream, live: Answering, features: Features, where: str
+) -> tuple[Said, list[Flag]] | Problem:
     """Judge features by the served schema, and predict them.
 
     Parameters
@@ -166,7 +182,7 @@ def say(
         return judged
     flags, features = judged
     try:
-        return live.learner.predict(features), flags
+        return live.say(features), flags
     except Exception as error:  # noqa: BLE001 - a model may raise anything
         message = f"the model raised {type(error).__name__}: {error}"[:500]
         errors = [FieldError(field=where, message=message)]
@@ -174,7 +190,7 @@ def say(
 
 
 def judge(
-    stream: ServedStream, live: LiveModel, features: Features, where: str
+    stream: ServedStream, live: Answering, features: Features, where: str
 ) -> tuple[list[Flag], Features] | Problem:
     """Return what the served schema says of features, and those that a model can use."""
     anomalies = () if live.judge is None else live.judge.anomalies(features)
@@ -191,27 +207,28 @@ def judge(
 
 def _body(
     stream: ServedStream,
-    live: LiveModel,
+    live: Answering,
     shown: str | None,
-    said: tuple[Prediction, list[Flag]],
+    said: tuple[Said, list[Flag]],
     now: float,
     *,
     recorded: bool,
 ) -> bytes:
-    task, prediction = stream.config.model.task, said[0]
-    return _encode(
-        _Answer(
-            shown,
-            decide(task, prediction),
-            probabilities(task, prediction),
-            live.version,
-            live.learned_offset,
-            round(max(0.0, now - live.created_at), 3),
-            recorded,
-            said[1],
-            live.learner.answered_by,
-        )
+    task, prediction = stream.config.model.task, said[0].prediction
+    answer = _Answer(
+        shown,
+        decide(task, prediction),
+        probabilities(task, prediction),
+        live.version,
+        live.learned_offset,
+        round(max(0.0, now - live.created_at), 3),
+        recorded,
+        said[1],
+        said[0].answered_by,
     )
+    if live.is_of_shards:
+        answer.shards, answer.silent_shards = said[0].voices, said[0].silent
+    return _encode(answer)
 
 
 def _too_large_to_record(record: NewRecord, where: str) -> Problem:

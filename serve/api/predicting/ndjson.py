@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from serve.api.predicting.answer import Answered, answer_one, plain_problem
 from serve.api.predicting.offsets import live_model
-from serve.api.predicting.served_keys import bring_keys
+from serve.api.predicting.prefetch import bring_keys
 from serve.api.predicting.spool import Spool
 from serve.api.problems import FieldError, Problem, ProblemError, problem_of
 from serve.api.served_stream import ServedStream

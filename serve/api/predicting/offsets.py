@@ -7,8 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from serve.api.model_holder import LiveModel
-from serve.api.predicting.divided import refuse_divided
+from serve.api.live_model import Live
 from serve.api.problems import FieldError, Problem, ProblemError, problem_of
 from serve.api.served_stream import ServedStream
 
@@ -20,18 +19,17 @@ _WAITING_MAX = 1_000
 _RETRY = {"Retry-After": "1"}
 
 
-def live_model(stream: ServedStream) -> LiveModel:
+def live_model(stream: ServedStream) -> Live:
     """Return the model that answers now.
 
     Raises
     ------
     ProblemError
-        503 where there is none, 409 where the stream is divided.
+        503 where there is none.
     """
     live = stream.models.live
     if live is not None:
         return live
-    refuse_divided(stream.models)
     reason = stream.models.trouble or stream.models.store_trouble
     detail = (
         f"no model yet: the worker of {stream.name!r} has not committed a checkpoint; start "
@@ -42,7 +40,7 @@ def live_model(stream: ServedStream) -> LiveModel:
     raise ProblemError(problem_of(503, "no_model", detail), _RETRY)
 
 
-async def model_that_read(stream: ServedStream, wanted: MinOffset) -> LiveModel:
+async def model_that_read(stream: ServedStream, wanted: MinOffset) -> Live:
     """Return a model that has read so far; wait for one where need be.
 
     Parameters
@@ -77,7 +75,7 @@ async def model_that_read(stream: ServedStream, wanted: MinOffset) -> LiveModel:
         stream.waiting -= 1
 
 
-def has_read(live: LiveModel, wanted: Offset | dict[str, Offset]) -> bool:
+def has_read(live: Live, wanted: Offset | dict[str, Offset]) -> bool:
     """Return whether a model has read so far."""
     if isinstance(wanted, int):
         return live.learned_offset >= wanted
@@ -116,7 +114,7 @@ def _is_offset(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= 18
 
 
-async def _wait(stream: ServedStream, wanted: Offset | dict[str, Offset]) -> LiveModel:
+async def _wait(stream: ServedStream, wanted: Offset | dict[str, Offset]) -> Live:
     loop, swapped = asyncio.get_running_loop(), asyncio.Event()
 
     def told() -> None:

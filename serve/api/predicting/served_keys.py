@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import pickle
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 import structlog
 
 from stream.errors import CheckpointDamagedError, StoreError
@@ -20,15 +18,13 @@ from stream.keys.rows import KeyRow
 from stream.learner import Learner
 from stream.storage.key_models import KeyModelStore
 
-if TYPE_CHECKING:
-    from serve.api.served_stream import ServedStream
-
 _log = structlog.get_logger("riverrun.api")
 
 _AGAIN_SECONDS = 1.0
 """After a store that failed, before it is asked again: until then the parent answers."""
 
-_decode = msgspec.json.Decoder(dict[str, str | int | float | bool | None]).decode
+Row = dict[str, str | int | float | bool | None]
+"""The fields of an event."""
 
 
 class _Held(NamedTuple):
@@ -84,17 +80,10 @@ class ServedKeys:
             self._held.move_to_end(key)
             return held.model
 
-    def missing(self, learner: PerKeyLearner, events: Iterable[bytes]) -> list[str]:
-        """Return the keys of events, as JSON, that the store has to be asked for."""
-        found: dict[str, None] = {}
-        for event in events:
-            try:
-                key = learner.key_of(_decode(event))
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                continue  # whoever answers the event says what is wrong with it
-            if key is not None and not self._knows(key):
-                found[key] = None
-        return list(found)
+    def missing(self, learner: PerKeyLearner, events: Iterable[Row]) -> list[str]:
+        """Return the keys of events that the store has to be asked for."""
+        keys = dict.fromkeys(map(learner.key_of, events))
+        return [key for key in keys if key is not None and not self._knows(key)]
 
     def bring(self, keys: Sequence[str]) -> None:
         """Read what the store has of keys. Blocks; raises nothing."""
@@ -134,23 +123,6 @@ class ServedKeys:
     def _failed(self, error: StoreError) -> None:
         self.failures += 1
         _log.error("key_models_not_read", reason=str(error))
-
-
-async def bring_keys(stream: ServedStream, events: Iterable[bytes]) -> None:
-    """Read the models of the keys of events beside the event loop, where there are any.
-
-    Parameters
-    ----------
-    stream
-        Whose events they are.
-    events
-        As JSON; those that cannot be read are passed over.
-    """
-    live = stream.models.live
-    if live is not None and isinstance(live.learner, PerKeyLearner):
-        keys = stream.models.keys
-        if wanted := keys.missing(live.learner, events):
-            await asyncio.to_thread(keys.bring, wanted)
 
 
 def _unpickled(row: KeyRow) -> KeyModel:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan
 from threading import Lock
+from typing import Protocol
 
 from stream.config import Config
 from stream.events import Decoder, Features
@@ -54,6 +55,16 @@ class KeptView:
     known: dict[int, Known]
     verdicts: dict[int, Verdict]
     newest: dict[str, int]
+
+
+class Kept(Protocol):
+    """The newest predictions, wherever they are kept."""
+
+    def view(self) -> KeptView:
+        """Return what is kept now. Blocks: call it in a thread."""
+
+    def features_of(self, value: bytes) -> Features:
+        """Return the features that the model saw of an event's JSON."""
 
 
 class KeptPredictions:

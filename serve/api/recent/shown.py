@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from serve.api.monitoring.queries import moment
-from serve.api.recent.kept import KeptPredictions, KeptView, Verdict, verdicts
+from serve.api.recent.kept import Kept, KeptView, Verdict, verdicts
 from serve.api.recent.shapes import EventPlace, LabelState, PredictionDetails, PredictionEntry
 from stream.learner import decide, probabilities
 from stream.recent import MAX_VALUE_BYTES, Known
@@ -76,9 +76,7 @@ def scored_entry(task: Task, stored: StoredScore) -> PredictionEntry:
     return PredictionEntry(**scored_fields(task, stored))
 
 
-def kept_details(
-    task: Task, kept: KeptPredictions, view: KeptView, one: Known
-) -> PredictionDetails:
+def kept_details(task: Task, kept: Kept, view: KeptView, one: Known) -> PredictionDetails:
     """Return a kept prediction with its event."""
     said = one.said
     place = EventPlace(topic=said.topic, partition=said.partition, offset=said.offset)
@@ -94,7 +92,7 @@ def kept_details(
     )
 
 
-def scored_details(task: Task, kept: KeptPredictions, stored: StoredScore) -> PredictionDetails:
+def scored_details(task: Task, kept: Kept, stored: StoredScore) -> PredictionDetails:
     """Return a prediction made ahead of time with its event."""
     said = stored.scored
     return PredictionDetails(
@@ -105,7 +103,7 @@ def scored_details(task: Task, kept: KeptPredictions, stored: StoredScore) -> Pr
     )
 
 
-def _event(kept: KeptPredictions, value: bytes | None, note: str) -> dict[str, Any]:
+def _event(kept: Kept, value: bytes | None, note: str) -> dict[str, Any]:
     if value is None:
         return {"features": None, "features_note": note}
     return {"features": kept.features_of(value), "features_note": None}

@@ -1,9 +1,10 @@
-"""A stream in shards: leases on them, and references of each; and models of keys."""
+"""A stream in shards: leases on them, references of each, what they share; and models of keys."""
 
 from __future__ import annotations
 
 from alembic import op
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Column,
     Float,
@@ -46,6 +47,26 @@ def upgrade() -> None:
     rows = select(*(before.c[name] for name in _KEPT), literal("all"))
     op.execute(made.insert().from_select([*_KEPT, "shard"], rows))
     op.drop_table("references_before")
+    op.create_table(
+        "shared",
+        Column("stream", String(128), primary_key=True),
+        Column("kind", String(32), primary_key=True),
+        Column("number", BigInteger, primary_key=True),
+        Column("created_at", Float, nullable=False),
+        Column("detail", JSON, nullable=False),
+        Column("seal", String(200), nullable=False),
+        Column("data", LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "adoptions",
+        Column("stream", String(128), primary_key=True),
+        Column("shard", String(128), primary_key=True),
+        Column("position", BigInteger, primary_key=True),
+        Column("checkpoint", BigInteger, nullable=False),
+        Column("learned_offset", BigInteger, nullable=False),
+        Column("kind", String(32), nullable=False),
+        Column("number", BigInteger, nullable=False),
+    )
     op.create_table(
         "key_models",
         Column("stream", String(128), primary_key=True),
