@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from serve.status_reading import ADVICE, NoCheckpointError
 from stream.config import Config
+from stream.keys.adding import add_keys
 from stream.sharding.names import shard_number
 from stream.storage.sharding import Shard
 from stream.storage.tables import SHARD
@@ -67,6 +68,7 @@ def status_of_shards(config: Config, shards: Sequence[Shard], now: float) -> dic
         "offsets": _merged(status["offsets"] for status in statuses),
         "learned_offset": sum(status["learned_offset"] for status in statuses),
         "watermark": min(marks, default=None),
+        "keys": add_keys(status.get("keys") for status in statuses),
         "shards": [_shard(shard, now) for shard in begun],
     }
 
@@ -130,6 +132,7 @@ def _shard(shard: Shard, now: float) -> dict[str, Any]:
         "monitor": _monitor(status.get("monitor")),
         "state_digest": status["state_digest"],
         "transport": (status.get("worker") or {}).get("transport"),
+        "worker": status.get("worker"),
     }
 
 

@@ -17,9 +17,11 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from monitor.prometheus import families
+from serve.api.key_metrics import key_families
 from serve.api.lifecycle.metrics import retrain_families
 from serve.api.live_model import LiveShards
 from serve.api.served_stream import ServedStream, Streams
+from serve.api.shard_metrics import shard_families, shards_of
 from serve.api.worker_metrics import worker_families
 from stream.counts import LABEL_FATES
 
@@ -176,6 +178,11 @@ class StreamMetrics(Collector):
             {s.name: s.status for s in self._streams},
             {s.name: s.lag.by_topic for s in self._streams},
         )
+        yield from shard_families(
+            {s.name: shards_of(s.models.shards, s.models.newest) for s in self._streams},
+            {s.name: s.lag.by_partition for s in self._streams},
+            {s.name: s.clock.now() for s in self._streams},
+        )
         yield self._scores()
         # Of a stream whose monitor is switched off there is nothing.
         watched = [stream for stream in self._streams if stream.config.monitor.enabled]
@@ -183,6 +190,7 @@ class StreamMetrics(Collector):
         yield from retrain_families({s.name: _status(s, "retrain") for s in trained})
         yield from families({stream.name: _status(stream, "monitor") for stream in watched})
         yield from self._deliveries()
+        yield from key_families(list(self._streams))
 
     def _of_this_process(self) -> Iterator[Metric]:
         for name, attribute, text in _SERVED_COUNTERS:

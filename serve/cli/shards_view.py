@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from serve.cli.keys_view import keys_line
 from serve.cli.monitor_view import monitor_view
 from serve.cli.status_view import behind, moment_text, number, numbers
 from stream.units import format_duration
@@ -41,7 +42,9 @@ def shards_view(status: Mapping[str, Any]) -> RenderableType:
     top = f"{status['stream']}: {status['task']}, {len(status['shards'])} shards"
     if status["watermark"] is not None:
         top += f", event time {moment_text(status['watermark'])} on all of them"
-    lines = [text for text in (top, behind(status), _coordinator(status)) if text]
+    lines = [
+        text for text in (top, behind(status), _coordinator(status), keys_line(status)) if text
+    ]
     parts: list[RenderableType] = [*map(Text, lines), Text(), numbers(status), Text()]
     parts.append(_table(status["shards"], status["lag"]))
     if status.get("monitor") is not None:
