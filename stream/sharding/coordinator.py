@@ -242,7 +242,9 @@ class Coordinator:
         closed = {name: self._closed(name) for name in reached}
         seconds = self._watch.config.panes.seconds
         if seconds is None:
-            return grouped_by_count(closed)
+            return (
+                grouped_by_count(closed, self._idle.reached(shards)) if any(closed.values()) else []
+            )
         if self._progress.seconds != seconds:
             self._progress.key, self._progress.seconds = None, seconds
         for name, panes in closed.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 
 from stream.clock import Clock
 from stream.log import Bounds
@@ -31,6 +32,20 @@ class IdleShards:
         self._patience = patience
         self._clock = clock
         self._since: dict[str, tuple[dict[str, int], float]] = {}
+
+    def reached(self, shards: Sequence[Shard]) -> float:
+        """Return the event time, in seconds, that no shard with records still to read is before.
+
+        Raises
+        ------
+        LogError
+        """
+        bounds, found = self._bounds(), inf
+        for shard in shards:
+            if shard.newest is not None and not _is_at_the_end(shard, shard.newest.offsets, bounds):
+                mark = shard.newest.status.get("watermark")
+                found = min(found, -inf if mark is None else mark / 1000)
+        return found
 
     def below(self, shards: Sequence[Shard], count: int) -> int | None:
         """Return below which number panes are over for those shards, or None.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from math import floor
+from math import floor, inf
 from typing import NamedTuple
 
 from stream.storage.history import StoredPane
@@ -94,18 +94,21 @@ def grouped_by_time(
     return groups
 
 
-def grouped_by_count(closed: Mapping[str, Sequence[StoredPane]]) -> list[Group]:
+def grouped_by_count(closed: Mapping[str, Sequence[StoredPane]], until: float = inf) -> list[Group]:
     """Return the panes of the stream that can be made now, of as many panes of any shards each.
 
     Parameters
     ----------
     closed
         By shard, its panes that are in none of the stream yet, in order.
+    until
+        Event time in seconds: what goes beyond it waits, as a shard that is behind may have earlier
+        events.
 
     Returns
     -------
     list of Group
-        In order of time, as far as the shards have come.
+        In order of time.
     """
     order = []
     for name, panes in closed.items():
@@ -113,6 +116,7 @@ def grouped_by_count(closed: Mapping[str, Sequence[StoredPane]]) -> list[Group]:
         order += [
             (time, name, stored.row.index, stored)
             for time, stored in zip(reached, panes, strict=True)
+            if time <= until
         ]
     order.sort(key=lambda one: one[:3])
     return [
