@@ -24,7 +24,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "setting up $(VENV) with $$($(PYTHON) --version) (about a minute, once)" >&2
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "on Debian: apt-get install python3-venv"; exit 2; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable '.[demo,postgres,parquet,otel,librdkafka,minibatch,dev]'
+	  --constraint constraints.txt --editable '.[demo,postgres,parquet,otel,librdkafka,quix,minibatch,dev]'
 	@touch $@
 
 demo: $(INSTALLED) ## A year of New York departures, predicted and learned while you watch.
@@ -68,6 +68,7 @@ bench-full: $(INSTALLED) ## All of it: Kafka, peers, latency, growth, false alar
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.peers --events 100000
 	$(BIN)/python -m benchmarks.mini_batch
+	$(BIN)/python -m benchmarks.sharing
 	$(BIN)/python -m benchmarks.latency --broker local
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.stages

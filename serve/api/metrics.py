@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from monitor.prometheus import families
 from serve.api.key_metrics import key_families
 from serve.api.lifecycle.metrics import retrain_families
+from serve.api.live_model import LiveShards
 from serve.api.served_stream import ServedStream, Streams
 from serve.api.shard_metrics import shard_families, shards_of
 from serve.api.worker_metrics import worker_families
@@ -235,6 +236,12 @@ class StreamMetrics(Collector):
         )
         yield self._counter(
             "riverrun_model_swaps", "Times a newer model was put in place", lambda s: s.models.swaps
+        )
+        # Of a divided stream: keys of these shards are answered with a 503, votes without them.
+        yield self._gauge(
+            "riverrun_model_shards_missing",
+            "Shards without a model",
+            lambda s: s.models.live.missing if isinstance(s.models.live, LiveShards) else None,
         )
         # 0: a checkpoint is damaged or of another riverrun, and the model before it answers.
         yield self._gauge(

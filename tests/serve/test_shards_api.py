@@ -186,6 +186,21 @@ def test_an_explanation_is_of_the_shard_that_answers(divided, wait):
             assert {one["feature"] for one in found["contributions"]} == {"x", "z"}
 
 
+def test_a_key_that_is_not_the_id_finds_its_shard(divided, wait):
+    with divided.api() as client:
+        wait(lambda: client.get("/readyz").status_code == 200)
+        body = {"event": divided.event(), "record": False}
+        for key in ("customer-1", "customer-2", "customer-3", "ä"):
+            shard = shard_name(partition_of_key(key.encode(), 3), 3)
+            answer = client.post(f"{STREAM}/predict", json=body | {"key": key}).json()
+            assert [one["shard"] for one in answer["shards"]] == [shard]
+            found = client.post(f"{STREAM}/explain", json={"event": body["event"], "key": key})
+            assert found.json()["probabilities"] == answer["probabilities"]
+        refused = client.post(f"{STREAM}/predict", json=body | {"key": "k", "record": True})
+        assert refused.status_code == 422
+        assert "keyed by its id" in refused.json()["detail"]
+
+
 def test_versions_are_listed(divided, wait):
     with divided.api() as client:
         wait(lambda: client.get("/readyz").status_code == 200)
