@@ -22,6 +22,8 @@ SHARDS_EACH = 2
 """Shards of a worker, so that what one leaves behind goes to several."""
 REPLICAS = 3
 """Of each record in Kafka, as is usual; one was measured."""
+FEW = 3
+"""Runs below which a median says little."""
 MEGA = 1e6
 
 
@@ -96,6 +98,7 @@ def measured(rows: list[dict[str, Any]]) -> str:
             "times": row["times"],
             "room": row["room"],
             "worker, microseconds": row["cost"]["worker_microseconds"],
+            "each of two": row["cost_of_two"]["worker_microseconds"],
             "broker": row["cost"].get("broker_microseconds", ""),
             "store": row["cost"].get("store_microseconds", ""),
             "a shard's checkpoint, kB": row["cost"]["checkpoint_kilobytes"],
@@ -104,8 +107,10 @@ def measured(rows: list[dict[str, Any]]) -> str:
     ]
     machines = sorted({row["machine"] for row in rows})
     runs = sorted({len(row["runs"]["one"]) for row in rows})
-    counted = " or ".join(map(str, runs))
-    return f"{'; '.join(machines)}. Medians of {counted} runs each.\n\n{_table(table)}\n"
+    said = f"Medians of {' or '.join(map(str, runs))} runs each."
+    if min(runs) < FEW:
+        said += " Rows of fewer than three are no more than an order of size."
+    return f"{'; '.join(machines)}. {said}\n\n{_table(table)}\n"
 
 
 def plans(rows: list[dict[str, Any]]) -> str:

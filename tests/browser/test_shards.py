@@ -25,7 +25,7 @@ def test_every_shard_has_its_worker_and_its_numbers(page, rows, site, complaints
     shards = world.store.sharding.all()
     assert [row[1] for row in rows] == [shard.owner for shard in shards]
     assert {row[2] for row in rows} == {"1"}
-    assert sum(int(row[4]) for row in rows) == 40, "behind"
+    assert [row[4] for row in rows] == ["0", "0", "40", "0"], "behind"
     for row, shard in zip(rows, shards, strict=True):
         counts = shard.newest.status["counts"]
         assert row[5:8] == [str(counts[key]) for key in ("events", "learned", "pending")]
