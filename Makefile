@@ -59,6 +59,7 @@ kafka: $(INSTALLED) ## The pinned Apache Kafka on 127.0.0.1:9092, without Docker
 
 bench: $(INSTALLED) ## The line against a bare River loop, start-up, memory, and the monitor beside its peers.
 	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.stages
 	$(BIN)/python -m benchmarks $(ARGS)
 	$(BIN)/python -m benchmarks.monitor_bench --only speed cost real
 
@@ -70,6 +71,7 @@ bench-full: $(INSTALLED) ## All of it: Kafka, peers, latency, growth, false alar
 	$(BIN)/python -m benchmarks.sharing
 	$(BIN)/python -m benchmarks.latency --broker local
 	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.stages
 	$(BIN)/python -m benchmarks --broker local $(ARGS)
 	$(BIN)/python -m benchmarks.monitor_bench
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.streams import PIPELINES, SLOWER, config, is_detector, rows
+from benchmarks.streams import PIPELINES, SLOWER, config, features_of, is_detector, rows
 from stream.build import line_factory
 from stream.clock import SystemClock
 from stream.log import Log
@@ -115,7 +115,7 @@ def compare(
             events = max(1_000, count // SLOWER.get(title, 1))
             name = f"bench-{time.time_ns()}"
             produce(log, name, events)
-            memory = [(_features(row), row["label"]) for row in rows(events)]
+            memory = [(features_of(row), row["label"]) for row in rows(events)]
             bares, wholes, commits = [], [], []
             for _ in range(repeats):
                 bares.append(bare(pipeline, memory, clock))
@@ -135,7 +135,3 @@ def compare(
             )
         log.close()
     return results
-
-
-def _features(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name.startswith("f")}

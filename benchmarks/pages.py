@@ -20,6 +20,7 @@ def others(docs: Path) -> list[str]:
         Where the JSON files are.
     """
     return [
+        *_stages(_read(docs / "stages.json")),
         *_peers(_read(docs / "peers.json")),
         *_latency(_read(docs / "latency.json")),
         *_startup(_read(docs / "startup.json")),
@@ -30,6 +31,21 @@ def others(docs: Path) -> list[str]:
 
 def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _stages(table: Any) -> list[str]:
+    if not table:
+        return []
+    from benchmarks.__main__ import markdown
+
+    return [
+        "## Where an event's time goes\n",
+        "Microseconds of processor time an event, `python -m benchmarks.stages`: the model alone;",
+        "the same with the model pickled every 1,000 events, which is not counted itself; the bare",
+        "loop with its metric; the line with its records in memory, without the monitor, with it,",
+        "and with the frozen baseline; the worker over the embedded log, and its stages.\n",
+        markdown(table),
+    ]
 
 
 def _peers(results: Any) -> list[str]:

@@ -1,10 +1,16 @@
 """Events per second of a divided stream, by one worker and by two, each pinned to a core.
 
 ``python -m benchmarks.shards`` starts the pinned Apache Kafka and a PostgreSQL of its own, four
-partitions of events with their labels inside, and ``riverrun worker`` as it is. The workers share
-the shards and stand still (SIGSTOP) while the events are appended; the time is from when they may
-go on to the last checkpoint that was made. Broker, database and workers have the same cores: what
-is lost to two workers is also what those take.
+partitions of events with their labels inside, and ``riverrun worker`` as it is. Workers share the
+shards; they have learned from 2,000 events when they are stopped, all events are appended, and
+they may go on: the time is from then to the last prediction on its topic, by the log's own stamp.
+One worker and two run in turn, several times, over the same events, after a run that is not
+counted and warms the servers; the ratio is that of medians.
+
+Broker and database have the same two cores as the workers, and no core of their own: beside one
+worker they have the other core, beside two they take what those would have. So the ratio that two
+cores leave room for is ``2 w / (w + s)``, where w and s are the processor time that workers, and
+servers, take for an event: ``room`` in the table.
 """
 
 from __future__ import annotations
@@ -12,155 +18,117 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
-import subprocess
-import sys
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-
-import msgspec
+from typing import Any
 
 from benchmarks.brokers import LOCAL, brokers
-from benchmarks.streams import PIPELINES, rows
-from stream.log import Log
-from stream.logs.open_log import open_log
-from stream.records import NewRecord
-from stream.sharding.read import is_read
-from stream.storage.store import Store
+from benchmarks.shard_run import Place, run
+from benchmarks.streams import PIPELINES, SLOWER, is_detector
 
-SHARDS = 4
-_PATIENCE = 600.0
-_CONFIG = """\
-[stream]
-name = "{name}"
-broker = "{broker}"
-store = "{store}"
-shards = "partition"
-[event]
-id = "id"
-time = "time"
-label = "label"
-[model]
-task = "binary"
-pipeline = "{pipeline}"
-[checkpoint]
-share = 0.05
-[retrain]
-enabled = false
-"""
+DOCS = Path(__file__).parents[1] / "docs"
+EMBEDDED = "embedded"
 
 
-def rate(
-    folder: Path, broker: str, store_url: str, pipeline: str, workers: int, count: int
-) -> float:
-    """Return the events a second that so many workers take in together."""
-    name = f"shards-{workers}-{time.time_ns()}"
-    config = folder / f"{name}.toml"
-    config.write_text(_CONFIG.format(name=name, broker=broker, store=store_url, pipeline=pipeline))
-    topics = [f"{name}.{kind}" for kind in ("events", "labels", "predictions", "dead-letters")]
-    with closing(open_log(broker)) as log, closing(Store(store_url, name)) as store:
-        log.create_topics(dict.fromkeys(topics, SHARDS))
-        with ExitStack() as running:
-            processes = [
-                running.enter_context(worker(config, core % (os.cpu_count() or 1)))
-                for core in range(workers)
-            ]
-            _wait(lambda: _parts(store) == [SHARDS // workers] * workers)
-            for process in processes:
-                process.send_signal(signal.SIGSTOP)
-            _produce(log, topics[0], count)
-            began = time.time()
-            for process in processes:
-                process.send_signal(signal.SIGCONT)
-            _wait(lambda: is_read(log, topics[:2], store.sharding))
-            made = [one.newest.created_at for one in store.sharding.all() if one.newest]
-            return count / (max(made) - began)
+def measured(place: Place, pipeline: str, count: int, repeats: int) -> dict[str, Any]:
+    """Return what one worker and two did in turn: medians, and the ratio of their rates."""
+    found: dict[int, list[dict[str, Any]]] = {1: [], 2: []}
+    run(place, pipeline, 2, max(1, count // 4))  # servers are slow until they are warm
+    for _ in range(repeats):
+        for workers, runs in found.items():
+            runs.append(run(place, pipeline, workers, count))
+    one, two = (
+        {key: median(each[key] for each in runs) for key in runs[0]} for runs in found.values()
+    )
+    servers = sum(two[f"{name}_microseconds"] for name in place.servers)
+    own = two["worker_microseconds"]
+    rates = [[round(each["per_second"]) for each in runs] for runs in found.values()]
+    return {
+        "events": count,
+        "one": round(one["per_second"]),
+        "two": round(two["per_second"]),
+        "times": round(two["per_second"] / one["per_second"], 2),
+        "room": round(2 * own / (own + servers), 2),
+        "runs": {"one": rates[0], "two": rates[1]},
+        "cost": {key: round(value, 1) for key, value in one.items() if "per_second" not in key},
+        "cost_of_two": {
+            key: round(value, 1) for key, value in two.items() if "microseconds" in key
+        },
+    }
 
 
 @contextmanager
-def worker(config: Path, core: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``riverrun worker`` on one core; stop it afterwards."""
-    command = ["taskset", "-c", str(core), sys.executable, "-m", "serve.cli", "worker"]
-    command += ["--config", str(config), "--log-level", "error"]
-    process = subprocess.Popen(command)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _parts(store: Store) -> list[int]:
-    return sorted(Counter(shard.owner for shard in store.sharding.all()).values())
-
-
-def _produce(log: Log, topic: str, count: int) -> None:
-    sink, batch = log.sink(), []
-    for row in rows(count):
-        batch.append(NewRecord(topic, str(row["id"]).encode(), msgspec.json.encode(row)))
-        if len(batch) == 1_000:
-            sink.append(batch)
-            batch = []
-    sink.append(batch)
-    sink.flush()
-
-
-def _wait(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not holds():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"nothing happened in {_PATIENCE:.0f} s")
-        time.sleep(0.1)
-
-
-@contextmanager
-def _store(named: str) -> Iterator[str]:
-    if named != LOCAL:
-        yield named
+def places(kafka: str, folder: Path) -> Iterator[list[tuple[str, Place]]]:
+    """Yield where to measure, each with a name."""
+    if kafka == EMBEDDED:
+        files = f"sqlite:///{folder / 'log.db'}", f"sqlite:///{folder / 'store.db'}"
+        yield [("embedded", Place(folder, *files, servers={}))]
         return
     from tests.postgres import LocalPostgres
 
     server = LocalPostgres()
     server.start()
     try:
-        yield server.url("shards")
+        with brokers(kafka) as urls:
+            servers = {"store": server.pid}
+            if (broker := _child("kafka.Kafka")) is not None:
+                servers["broker"] = broker
+            store = server.url("shards")
+            yield [(url.partition(":")[0], Place(folder, url, store, servers)) for url in urls]
     finally:
         server.stop()
 
 
+def _child(named: str) -> int | None:
+    """Return a process that this one has started, by a word of its command."""
+    for task in Path("/proc/self/task").glob("*/children"):
+        for child in task.read_text().split():
+            if named.encode() in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                return int(child)
+    return None
+
+
 def main() -> None:
-    """Measure, and print a line of JSON for each pipeline and client."""
+    """Measure, print a line of JSON for each pipeline and client, and write where asked to."""
+    from benchmarks.__main__ import machine
+
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kafka", default=LOCAL, help="kafka://host:port, or local")
-    parser.add_argument("--store", default=LOCAL, help="URL of a PostgreSQL, or local")
-    parser.add_argument("--events", type=int, default=60_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="8,000 events, once")
+    parser.add_argument("--kafka", default=LOCAL, help="kafka://host:port, local, or embedded")
+    parser.add_argument("--events", type=int, default=240_000, help="fewer for slower pipelines")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the events, once")
     parser.add_argument("--only", default="", help="part of a pipeline's name")
+    parser.add_argument("--client", default="", help="part of a client's name")
+    parser.add_argument("--write", action="store_true", help="put it into docs/scaling.json")
     asked = parser.parse_args()
-    count, repeats = (8_000, 1) if asked.quick else (asked.events, asked.repeats)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        brokers(asked.kafka) as urls,
-        _store(asked.store) as store,
-    ):
-        for url in urls:
+    events, repeats = (asked.events // 10, 1) if asked.quick else (asked.events, asked.repeats)
+    with tempfile.TemporaryDirectory() as folder, places(asked.kafka, Path(folder)) as found:
+        for log, place in found:
             for name, pipeline in PIPELINES.items():
-                if asked.only not in name:
+                if asked.only not in name or is_detector(pipeline) or asked.client not in log:
                     continue
-                found: dict[int, list[float]] = {1: [], 2: []}
-                for _ in range(repeats):
-                    for workers, rates in found.items():
-                        rates.append(rate(Path(folder), url, store, pipeline, workers, count))
-                one, two = median(found[1]), median(found[2])
-                row = {"client": url.partition(":")[0], "pipeline": name, "events": count}
-                row |= {"one": round(one), "two": round(two), "times": round(two / one, 2)}
+                row = {"log": log, "pipeline": name, "load_before": round(os.getloadavg()[0], 1)}
+                row |= measured(place, pipeline, events // SLOWER.get(name, 1), repeats)
                 print(json.dumps(row), flush=True)
+                if asked.write:
+                    write(DOCS / "scaling.json", machine(), row)
+    if asked.write:
+        from benchmarks.scaling_plan import renew
+
+        renew(DOCS)
+
+
+def write(path: Path, machine: str, row: dict[str, Any]) -> None:
+    """Put a row in the place of the one that has been there for its log and pipeline."""
+    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": []}
+    same = row["log"], row["pipeline"]
+    kept = [one for one in old["rows"] if (one["log"], one["pipeline"]) != same]
+    path.write_text(
+        json.dumps({"rows": [*kept, {"machine": machine} | row]}, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

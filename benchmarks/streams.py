@@ -40,6 +40,11 @@ def rows(count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
         yield {"id": f"event-{number}", "time": number, **features, "label": label}
 
 
+def features_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the features of an event."""
+    return {name: value for name, value in row.items() if name.startswith("f")}
+
+
 def config(broker: str, store: str, pipeline: str, name: str = "bench") -> Config:
     """Return the configuration that a bench runs with: defaults, and one metric."""
     return Config(

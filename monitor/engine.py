@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -114,18 +114,66 @@ class Engine:
         StateError
             There is no reference yet.
         """
+        return tuple(
+            self.take(pane, now=now) for pane in self.record(batch, times, predictions=predictions)
+        )
+
+    def record(
+        self,
+        batch: CheckedBatch,
+        times: Sequence[float] | FloatArray,
+        *,
+        predictions: Values | None = None,
+    ) -> Iterator[Pane]:
+        """Count checked events, and test nothing; all of the iterator must be consumed.
+
+        Parameters
+        ----------
+        batch, times, predictions
+            As for `count`.
+
+        Yields
+        ------
+        Pane
+            Each one that closes, in order.
+
+        Raises
+        ------
+        StateError
+            There is no reference yet.
+        """
         if self.recorder is None:
             raise StateError("without a reference", "count", "call fit, or observe more events")
         self._seen += batch.rows
         schema, layout = self.schema or Schema(()), self.recorder.layout
         cells = batch_cells(layout, batch, prediction_column(layout, predictions))
         when = np.asarray(times, dtype=np.float64)
-        panes = []
-        for pane in self.recorder.record(batch, cells, when, sketch_bits(batch, schema)):
-            at, level = pane.last if now is None else now, self.concept.take_level()
-            panes.append(self._assessor.assess(pane, schema, concept=level, now=at))
-            self.report = panes[-1].report
-        return tuple(panes)
+        yield from self.recorder.record(batch, cells, when, sketch_bits(batch, schema))
+
+    def take(self, pane: Pane, *, now: float | None = None) -> ClosedPane:
+        """Test a pane that was counted, here or elsewhere, and say what follows from it.
+
+        Parameters
+        ----------
+        pane
+            Of the reference's layout; such as the sum of those of several partitions.
+        now
+            As for `Monitor.observe`.
+
+        Returns
+        -------
+        ClosedPane
+            The pane, what is wrong with it, and what is wanted.
+
+        Raises
+        ------
+        LayoutMismatchError
+            The pane was counted with another layout than the reference.
+        """
+        at, level = pane.last if now is None else now, self.concept.take_level()
+        closed = self._assessor.assess(pane, self.schema or Schema(()), concept=level, now=at)
+        self.report = closed.report
+        return closed
 
     def observe_labels(
         self,
@@ -148,14 +196,34 @@ class Engine:
         tuple of ConceptDrift
             What was found; the trigger reads it when the next pane closes.
         """
-        self._assessor.labels += len(times)
         recorder = self.recorder
         if recorder is not None and ("label", "label") in recorder.layout.index:
             bins = recorder.layout.columns[recorder.layout.index["label", "label"]].bins
             recorder.count("label", bins.cells(check(labels, feature_of("label", bins))))
-        if losses is None:
-            return ()
-        return self.concept.observe(losses, times)
+        return self.observe_losses(len(times), losses, times)
+
+    def observe_losses(
+        self,
+        labels: int,
+        losses: Sequence[float] | FloatArray | None,
+        times: Sequence[float] | FloatArray,
+    ) -> tuple[ConceptDrift, ...]:
+        """Take in losses of labels whose values are counted elsewhere.
+
+        Parameters
+        ----------
+        labels
+            How many labels came; there may be fewer losses.
+        losses, times
+            As for `observe_labels`, shape (losses,).
+
+        Returns
+        -------
+        tuple of ConceptDrift
+            What was found.
+        """
+        self._assessor.labels += labels
+        return () if losses is None else self.concept.observe(losses, times)
 
     def promote(self, reference: Reference) -> None:
         """Go on with the reference of a newly promoted model, and watch its loss from anew.

@@ -74,12 +74,12 @@ class Recorder:
         """
         for stretch in cut(times, self.open.events, self.key, self.config):
             if stretch.opens:
-                yield self._close()
+                yield self.close()
             self.key = stretch.key
             some = pane_of(self.layout, batch, cells, times, stretch.rows, sketches)
             self.open += replace(some, late=stretch.late)
             if stretch.closes:
-                yield self._close()
+                yield self.close()
 
     def until_close(self, times: FloatArray) -> int:
         """Tell how far the next events reach until a pane closes.
@@ -115,6 +115,7 @@ class Recorder:
         counts = np.bincount(start + cells, minlength=self.layout.cells)
         self.open += Pane(self.layout.fingerprint, counts=counts)
 
-    def _close(self) -> Pane:
+    def close(self) -> Pane:
+        """Close the open pane, however few events it has, and return it."""
         closed, self.open = self.open, Pane(self.layout.fingerprint)
         return closed

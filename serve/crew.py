@@ -16,6 +16,7 @@ from serve.compose import (
     open_stream_store,
     prepare_topics,
 )
+from serve.coordination import coordinated
 from stream.clock import SystemClock
 from stream.config import Config
 from stream.log import Log
@@ -24,6 +25,7 @@ from stream.sharding.fit import refuse_other_shards, shard_count
 from stream.sharding.lease_membership import LeaseMembership
 from stream.sharding.membership import Membership
 from stream.sharding.read import is_read
+from stream.sharding.shard_run import Work
 from stream.sharding.shard_work import ShardWork, group_of
 from stream.storage.store import Store
 from stream.tracing import Tracing
@@ -57,6 +59,7 @@ def opened_crew(
     *,
     until_caught_up: bool = False,
     rebuild: bool = False,
+    heard: Callable[[Work], Work] = lambda work: work,
 ) -> Iterator[OpenedCrew]:
     """Open a worker of a divided stream, with its log and its store; close them afterwards.
 
@@ -72,6 +75,8 @@ def opened_crew(
         Whether each shard ends where its partitions do.
     rebuild
         Whether each shard that comes here is learned anew from the log, once.
+    heard
+        Returns the work on a shard with an ear on its loop, for probes.
 
     Raises
     ------
@@ -107,9 +112,12 @@ def opened_crew(
             until_caught_up=until_caught_up,
             rebuild=set(range(count)) if rebuild else set(),
         )
-        crew = Crew(membership, count, work, clock, copies)
+        crew = Crew(membership, count, heard(work), clock, copies)
         topics = [config.events_topic, config.labels_topic]
-        with _averaging(config, store):
+        with (
+            coordinated(config, secrets, count, clock, to_the_end=until_caught_up),
+            _averaging(config, store),
+        ):
             yield OpenedCrew(crew, lambda: is_read(log, topics, store.sharding), store)
 
 

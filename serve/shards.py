@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from serve.status_reading import ADVICE, NoCheckpointError
 from stream.config import Config
+from stream.keys.adding import add_keys
 from stream.sharding.names import shard_number
 from stream.storage.sharding import Shard
 from stream.storage.tables import SHARD
 
 if TYPE_CHECKING:
-    from stream.storage.store import Store
+    from stream.storage.store import Store, StoredCheckpoint
 
 _SUMMED = ("counts", "labels", "dead_letter_reasons")
 _SHOWN = ("model_version", "counts", "labels", "scored", "scores", "watermark", "learned_offset")
@@ -67,8 +68,33 @@ def status_of_shards(config: Config, shards: Sequence[Shard], now: float) -> dic
         "offsets": _merged(status["offsets"] for status in statuses),
         "learned_offset": sum(status["learned_offset"] for status in statuses),
         "watermark": min(marks, default=None),
+        "keys": add_keys(status.get("keys") for status in statuses),
         "shards": [_shard(shard, now) for shard in begun],
     }
+
+
+def status_of_whole(newest: StoredCheckpoint | None, now: float) -> dict[str, Any]:
+    """Return what the coordinator says of a stream whose partitions are shards, as plain data.
+
+    Parameters
+    ----------
+    newest
+        Its newest checkpoint; None before the first.
+    now
+        Seconds since the epoch, for ages.
+
+    Returns
+    -------
+    dict
+        ``monitor``: as for a stream that is not divided; ``coordinator``: the worker that adds up
+        and decides, its epoch, and number and age of its newest checkpoint. None where there is
+        no such checkpoint.
+    """
+    if newest is None or "coordinator" not in newest.status:
+        return {"monitor": None, "coordinator": None}
+    age = {"checkpoint_age_seconds": max(0.0, now - newest.created_at)}
+    coordinator = newest.status["coordinator"] | age
+    return {"monitor": newest.status["monitor"], "coordinator": coordinator}
 
 
 def _sum(counted: Iterable[dict[str, int]]) -> dict[str, int]:

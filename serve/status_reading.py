@@ -62,23 +62,29 @@ def store_to_read(config: Config, secrets: Secrets) -> Iterator[Store]:
         yield store
 
 
-def newest_of(store: Store, config: Config) -> StoredCheckpoint:
+def newest_of(store: Store, config: Config, *, is_of_monitor: bool = False) -> StoredCheckpoint:
     """Return the newest checkpoint of a stream.
+
+    Parameters
+    ----------
+    store, config
+        Of the stream.
+    is_of_monitor
+        Whether only what the monitor says is wanted: of a divided stream, that there is.
 
     Raises
     ------
     NoCheckpointError
-        When there is none yet.
+        When there is none yet, or none of the whole stream.
     StoreUnreachableError
     """
-    newest = store.newest()
+    newest, name = store.newest(), config.stream.name
+    if config.stream.shards == "partition" and not is_of_monitor:
+        raise NoCheckpointError(
+            f'{name!r} is divided (stream.shards = "partition"), and this command knows whole '
+            "streams only; 'riverrun status' shows its shards"
+        )
     if newest is None:
-        name = config.stream.name
-        if config.stream.shards == "partition":
-            raise NoCheckpointError(
-                f'{name!r} is divided (stream.shards = "partition"), and this command knows whole '
-                "streams only; 'riverrun status' shows its shards"
-            )
         raise NoCheckpointError(f"no checkpoint of {name!r} on {store.url} yet; {ADVICE}")
     return newest
 

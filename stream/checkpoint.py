@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from stream.adopted import Adoption
+from stream.keys.rows import KeyRow, KeyWrite
 from stream.lifecycle.run import KeptModel, RunChange
 from stream.opinions import Conflict
 from stream.recent import RecentWrite
@@ -22,6 +23,7 @@ VIEW_PART = "view"
 LIFECYCLE_PART = "lifecycle"
 WANTED_PART = "wanted"
 ADOPTED_PART = "adopted"
+KEYS_PART = "keys"
 
 Chunks = Mapping[str, Sequence[tuple[int, bytes]]]
 """By kind: numbers and bytes of the chunks, oldest first."""
@@ -59,6 +61,10 @@ class Snapshot(msgspec.Struct, frozen=True):
         What came lately, for people who look; None where nobody collects it.
     adoptions
         What was taken in from outside, since the last checkpoint.
+    keys
+        Models of keys that changed since the last checkpoint; None where there are none.
+    key_rows
+        Where it was read: the rows of all keys without their models, by turn.
     """
 
     offsets: dict[str, int]
@@ -72,6 +78,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     conflicts: Sequence[Conflict] = ()
     recent: RecentWrite | None = None
     adoptions: Sequence[Adoption] = ()
+    keys: KeyWrite | None = None
+    key_rows: Sequence[KeyRow] = ()
 
     def why(self, otherwise: str) -> str:
         """Return why its version exists: the last change that put it in place, or what is given."""

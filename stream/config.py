@@ -13,13 +13,13 @@ from stream.api_sections import ApiSection, OidcSection
 from stream.errors import ConfigError, Problem
 from stream.kafka_section import KafkaSection
 from stream.lifecycle.schedule import next_due
+from stream.model_section import ModelSection
 from stream.sections import (
     DEFAULT_METRICS,
     CheckpointSection,
     DeadLettersSection,
     EventSection,
     LabelsSection,
-    ModelSection,
     MonitorSection,
     PredictionsSection,
     RetrainSection,
@@ -161,6 +161,7 @@ def _conflicts(config: Config) -> list[Problem]:
     return [
         *problems,
         *_shards_conflicts(config),
+        *_key_conflicts(config),
         *_monitor_conflicts(config),
         *_retrain_conflicts(config),
         *_api_conflicts(config),
@@ -191,6 +192,26 @@ def _shards_conflicts(config: Config) -> list[Problem]:
         for key, (found, allowed) in unfit.items()
         if found
     ]
+
+
+def _key_conflicts(config: Config) -> list[Problem]:
+    model, event = config.model, config.event
+    if model.per is None:
+        return []
+    problems = []
+    if config.retrain.enabled:
+        allowed = "switch it off: with model.per nothing is retrained"
+        problems.append(Problem("retrain.enabled", "true", allowed))
+    if model.mini_batch is not None:
+        allowed = "leave it out: models per key learn event by event"
+        problems.append(Problem("model.mini_batch", str(model.mini_batch), allowed))
+    if model.per in {event.id, event.time, event.label}:
+        allowed = "name a field that is neither the event's id, time nor label"
+        problems.append(Problem("model.per", repr(model.per), allowed))
+    elif event.features is not None and model.per not in event.features:
+        allowed = "list it in event.features, too (model.per_feature says if the models see it)"
+        problems.append(Problem("model.per", repr(model.per), allowed))
+    return problems
 
 
 def _api_conflicts(config: Config) -> list[Problem]:

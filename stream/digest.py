@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from stream.keys.on_line import keys_told
 from stream.learner import Prediction
 from stream.lifecycle.lifecycle import Lifecycle
 from stream.watching.state import write_watch
@@ -64,6 +65,8 @@ def state_digest(
     }
     if line.adopted.count:
         state["adopted"] = [line.adopted.count, line.adopted.numbers]
+    if (keys := keys_told(line.learner)) is not None:
+        state["keys"] = keys
     # What a mini-batch pipeline has not learned yet: it decides what the model will say.
     if (waiting := getattr(line.learner.model, "waiting", None)) is not None:
         state["mini_batch"] = waiting
@@ -81,6 +84,6 @@ def _of_lifecycle(lifecycle: Lifecycle) -> dict[str, Any]:
 
 def _predict(line: Line, features: dict[str, Any]) -> Prediction | str:
     try:
-        return line.learner.predict(features)
+        return line.learner.predict_alone(features)
     except Exception as error:  # noqa: BLE001 (a probe that the model refuses is what it does)
         return type(error).__name__

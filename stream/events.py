@@ -6,30 +6,31 @@ the worker sends its bytes to the dead-letter topic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypedDict
 
 import msgspec
 
+from stream.event_shape import Features, Scalar, object_decoder
 from stream.labels import Label, LabelReader, labelled_by
 from stream.origin import as_first_appended
 from stream.records import Record
 from stream.sections import EventSection
 
-Features = dict[str, str | int | float | bool | None]
-Scalar = str | int | float | bool | None
+__all__ = [
+    "SERVED_HEADER", "Decoded", "Decoder", "Event", "Features", "LabelMessage", "Rejected",
+    "Scalar", "Served", "parse_time",
+]  # fmt: skip
 
 SERVED_HEADER = "riverrun-served"
 """Header of an event that the API predicted first: the prediction it gave, as JSON."""
 
-_TYPES: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str}
 _NUMBERS = (int, float)  # "int | float" makes a new type each time it is reached
 _MAX_ID = 512
 _EPOCH_LIMIT = 253_402_300_800_000  # the year 10000, in milliseconds
 
 
-class Served(msgspec.Struct, frozen=True, gc=False):
+class Served(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A prediction that the API gave before the worker saw the event.
 
     Parameters
@@ -40,11 +41,14 @@ class Served(msgspec.Struct, frozen=True, gc=False):
         The version that answered.
     learned_offset
         How far that version had read, as the sum of its next offsets.
+    answered_by
+        ``parent`` or ``key``, where there are models per key; see ``stream.keys``.
     """
 
     prediction: bool | float | dict[str, float] | str | int | None
     model_version: str
     learned_offset: int
+    answered_by: str | None = None
 
 
 class Event(msgspec.Struct, gc=False):
@@ -97,6 +101,10 @@ class Rejected(msgspec.Struct, frozen=True):
     message: str
 
 
+Decoded = Event | LabelMessage | Rejected
+"""What a record of the events or labels topic is."""
+
+
 class Decoder:
     """Turns records into events and labels, as ``[event]`` and ``[model]`` say.
 
@@ -127,7 +135,7 @@ class Decoder:
         self._is_time_kept = event.time in (event.features or ())
         self._max_bytes, self._max_future = event.max_bytes, event.max_future
         self._read_label = read_label
-        self._decode = _object_decoder(event)
+        self._decode = object_decoder(event)
         self._decode_label = msgspec.json.Decoder(dict[str, Scalar]).decode
         self._drop_nulls = event.nulls == "drop"
 
@@ -279,42 +287,6 @@ def _shown(found: object) -> str:
     """Return a value for a message, cut to a readable length."""
     text = repr(found)
     return text if len(text) <= 80 else f"{text[:80]}..."
-
-
-def _object_decoder(event: EventSection) -> Callable[[bytes], Features]:
-    """Return a decoder that checks declared types in C, and any scalar elsewhere."""
-    if event.features is None and not event.types:
-        return msgspec.json.Decoder(dict[str, Scalar]).decode
-    if event.features is None:
-        return _checked_decoder(event.types)
-    names = {name for name in (event.id, event.time, event.label) if name is not None}
-    fields: dict[str, Any] = dict.fromkeys([*sorted(names), *event.features], Scalar)
-    fields |= {name: _TYPES[kind] | None for name, kind in event.types.items()}
-    shape = _shape(fields)
-    return msgspec.json.Decoder(shape).decode
-
-
-def _checked_decoder(types: Mapping[str, str]) -> Callable[[bytes], Features]:
-    """Return a decoder of any flat object, some of whose fields have a declared type."""
-    decode = msgspec.json.Decoder(dict[str, Scalar]).decode
-    shape = _shape({name: _TYPES[kind] | None for name, kind in types.items()})
-
-    def checked(value: bytes) -> Features:
-        fields = decode(value)
-        fields.update(msgspec.convert(fields, shape))
-        return fields
-
-    return checked
-
-
-def _shape(fields: dict[str, Any]) -> Any:
-    """Return the typed dictionary of some fields.
-
-    msgspec 0.22 does not see a key outside ASCII that was never encoded before in the process
-    (its issue 1126), so each is encoded once.
-    """
-    msgspec.json.encode([*fields])
-    return TypedDict("EventFields", fields, total=False)  # type: ignore[operator]
 
 
 def parse_time(value: object) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import isfinite
 from typing import Any, cast
 
@@ -36,6 +37,8 @@ class Learner:
     ----------
     learns_without_label
         Whether an event is learned from when it comes, and its label is for the scores only.
+    answered_by
+        Which model the last prediction is of, where there is more than one; see ``stream.keys``.
 
     Examples
     --------
@@ -48,12 +51,19 @@ class Learner:
     True
     """
 
+    answered_by: str | None = None
+
     def __init__(self, model: Any, task: Task) -> None:
         self.model = model
         self.task = task
         self.classes: dict[str, Label] = {}
         self.learns_without_label = task == "anomaly"
-        self._predict = _predictors(self)[task]
+        self._predict: Callable[[Features], Prediction] = partial(PREDICT[task], model)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it holds more in memory than it should until the next checkpoint."""
+        return False
 
     def is_one_class_too_many(self, label: Label) -> bool:
         """Return whether a label would be a new class where there are ``MAX_CLASSES`` already."""
@@ -62,6 +72,18 @@ class Learner:
     def predict(self, features: Features) -> Prediction:
         """Return the prediction for one event. May raise whatever the model raises."""
         return self._predict(features)
+
+    def predict_alone(self, features: Features) -> Prediction:
+        """Return the prediction of ``model`` itself, whatever other models there are."""
+        return self._predict(features)
+
+    def seen(self, features: Features) -> Features:
+        """Return what its models see of an event's features."""
+        return features
+
+    def answering(self, features: Features) -> tuple[Learner, Features]:
+        """Return the learner of the one model that answers for features, and what it sees."""
+        return self, features
 
     def learn(self, features: Features, label: Label | None) -> None:
         """Learn from one event. May raise whatever the model raises."""
@@ -138,45 +160,47 @@ def probabilities(task: Task, prediction: Prediction) -> dict[str, float] | None
     return prediction if isinstance(prediction, dict) else None
 
 
-def _predictors(learner: Learner) -> dict[Task, Callable[[Features], Prediction]]:
-    model = learner.model
+def _binary(model: Any, features: Features) -> Prediction:
+    try:
+        found = model.predict_proba_one(features)
+    except NotImplementedError:
+        answer = model.predict_one(features)
+        return None if answer is None else float(bool(answer))
+    if not found:
+        return None
+    positive = found.get(True, 0.0)
+    return float(positive) if isfinite(positive) else None
 
-    def binary(features: Features) -> Prediction:
-        try:
-            found = model.predict_proba_one(features)
-        except NotImplementedError:
-            answer = model.predict_one(features)
-            return None if answer is None else float(bool(answer))
-        if not found:
-            return None
-        positive = found.get(True, 0.0)
-        return float(positive) if isfinite(positive) else None
 
-    def multiclass(features: Features) -> Prediction:
-        try:
-            found = model.predict_proba_one(features)
-        except NotImplementedError:
-            return cast("Prediction", model.predict_one(features))
-        if not found or not all(map(isfinite, found.values())):
-            return None
-        return {str(name): float(value) for name, value in found.items()}
+def _multiclass(model: Any, features: Features) -> Prediction:
+    try:
+        found = model.predict_proba_one(features)
+    except NotImplementedError:
+        return cast("Prediction", model.predict_one(features))
+    if not found or not all(map(isfinite, found.values())):
+        return None
+    return {str(name): float(value) for name, value in found.items()}
 
-    def regression(features: Features) -> Prediction:
-        return _finite(model.predict_one(features))
 
-    def anomaly(features: Features) -> Prediction:
-        return _finite(model.score_one(features))
+def _regression(model: Any, features: Features) -> Prediction:
+    return _finite(model.predict_one(features))
 
-    return {
-        "binary": binary,
-        "multiclass": multiclass,
-        "regression": regression,
-        "anomaly": anomaly,
-    }
+
+def _anomaly(model: Any, features: Features) -> Prediction:
+    return _finite(model.score_one(features))
 
 
 def _finite(value: Any) -> float | None:
     return float(value) if value is not None and isfinite(value) else None
+
+
+PREDICT: dict[Task, Callable[[Any, Features], Prediction]] = {
+    "binary": _binary,
+    "multiclass": _multiclass,
+    "regression": _regression,
+    "anomaly": _anomaly,
+}
+"""By task, what asks a River model for a prediction of features."""
 
 
 def model_error(stage: str, error: Exception) -> Rejected:

@@ -19,10 +19,11 @@ from stream.baselines import Baselines
 from stream.config import Config
 from stream.counts import Counts
 from stream.dead_letter_limit import over_the_limit
-from stream.events import Decoder, Event, Features, LabelMessage, Rejected, Served
+from stream.events import Decoded, Decoder, Event, Features, LabelMessage, Rejected, Served
 from stream.frozen import Frozen, freeze_first
+from stream.keys.on_line import count_answers, make_learner, prepare
 from stream.labels import Label, LabelReader
-from stream.learner import MAX_CLASSES, Learner, Prediction, model_error
+from stream.learner import MAX_CLASSES, Prediction, model_error
 from stream.lifecycle.lifecycle import Lifecycle
 from stream.lifecycle.live import close_segment
 from stream.lifecycle.shadow import CHAMPION
@@ -38,8 +39,6 @@ from stream.watching.watch import Noted, Watch
 
 PROBES = 16
 """Events whose features are kept, to compare models by what they predict."""
-
-Decoded = Event | LabelMessage | Rejected
 
 _MAX_EARLY = 100_000
 _NOWHERE, _NOTHING = TopicPartition("", -1), Served(None, "", 0)
@@ -90,7 +89,7 @@ class Line:
     ) -> None:
         self.config = config
         self.version = version
-        self.learner = Learner(model, config.model.task)
+        self.learner = make_learner(model, config)
         self.scores = Scores(metrics, config.model.task, config.model.window)
         self.baselines = Baselines(config.model.task)
         self.counts = Counts()
@@ -146,17 +145,18 @@ class Line:
         """
         step = Step()
         decoded = [self._decode(record) for record in records]
+        prepare(self.learner, decoded, self.pending, self.features_of)
         start = 0
         while start < len(records) and step.halt is None:
             stop = self.watch.segment(decoded, start) if self.watch else len(records)
             self._segment(records[start:stop], decoded[start:stop], now, step)
             start = stop
+        count_answers(self.learner, step.predictions)
         return step
 
     def _decode(self, record: Record) -> Decoded:
-        if record.topic == self._labels_topic:
-            return self._decoder.label(record)
-        return self._decoder.event(record)
+        is_label = record.topic == self._labels_topic
+        return self._decoder.label(record) if is_label else self._decoder.event(record)
 
     def _segment(
         self, records: Sequence[Record], decoded: Sequence[Decoded], now: int, step: Step
@@ -237,18 +237,18 @@ class Line:
         self, event: Event, learned_offset: int
     ) -> tuple[Served, dict[str, Prediction] | None, Rejected | None]:
         """Return what is served, which may be what the API said; what others say; or why not."""
-        features, served = event.features, event.served
+        features, served, learner = event.features, event.served, self.learner
         if len(self.probes) < PROBES:
             self.probes.append(dict(features))
         others = None if self._shadowed is None else self._shadowed.predict(features)
         if served is None or others is not None:
             try:
-                prediction = self.learner.predict(features)
+                prediction = learner.predict(features)
             except Exception as error:  # noqa: BLE001 (a model's error ends the event, not us)
                 return _NOTHING, None, model_error("predict", error)
             if others is not None:
                 others[CHAMPION] = prediction
-            served = served or Served(prediction, self.version, learned_offset)
+            served = served or Served(prediction, self.version, learned_offset, learner.answered_by)
         if self.frozen is not None:
             others = self.frozen.predict(event.id, features, others)
         return served, others, None

@@ -15,6 +15,7 @@ from stream.errors import (
     OffsetTruncatedError,
     TopicReplacedError,
 )
+from stream.keys.on_line import load_from
 from stream.line import Line
 from stream.log import Bounds, Source
 from stream.records import Offsets, TopicPartition
@@ -106,6 +107,11 @@ class Recovery:
         HaltedError, CheckpointDamagedError, OffsetExpiredError, OffsetTruncatedError
             When going on would skip, repeat or mix something.
         """
+        recovered = self._find(rebuild)
+        load_from(recovered.line, self._store.key_models.load)
+        return recovered
+
+    def _find(self, rebuild: bool) -> Recovered:
         kept = self._store.checkpoints()
         if not kept:
             self._source.seek({})

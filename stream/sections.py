@@ -121,49 +121,6 @@ class EventSection(Section):
     )
 
 
-class CandidateSection(Section):
-    """``[[model.candidates]]``: a pipeline that retraining tries beside the configured one."""
-
-    name: Name | None = None
-    pipeline: str = Field(description="a River expression")
-    grid: dict[str, dict[str, list[bool | int | float | str]]] = Field(
-        default_factory=dict, description="values to try, by class and parameter"
-    )
-
-
-class ModelSection(Section):
-    """``[model]``: what learns."""
-
-    task: Task
-    pipeline: str | None = Field(
-        None, description='a River expression; or "auto", for a sensible set that is raced'
-    )
-    candidates: tuple[CandidateSection, ...] = Field(
-        (), max_length=32, description="pipelines that retraining tries too; each may have a grid"
-    )
-    factory: str | None = Field(None, description='own Python: "package.module:function"')
-    metrics: tuple[str, ...] | None = Field(
-        None, min_length=1, max_length=20, description="names of river.metrics"
-    )
-    classes: tuple[str | int, ...] | None = Field(
-        None, description="labels that may come; binary: [negative, positive]"
-    )
-    window: int = Field(1_000, ge=10, le=100_000, description="labels in the rolling scores")
-    seed: int = Field(42, description="given to every estimator that takes one")
-    mini_batch: int | None = Field(
-        None,
-        ge=2,
-        le=10_000,
-        description="learn from so many labelled events at once, by River's learn_many, which "
-        "every step must have; needs the extra minibatch",
-    )
-    share: Share = Field(
-        "independent", description='how shards share a model, with stream.shards = "partition"'
-    )
-    average_every: int = Field(10_000, ge=1, description="events learned between two averages")
-    averages_kept: int = Field(1_000, ge=2, description="averages that a replay can adopt again")
-
-
 class LabelsSection(Section):
     """``[labels]``: how long a prediction waits for its label."""
 
@@ -255,6 +212,11 @@ class MonitorSection(Section):
         None, description="event time of a pane, such as 10m, instead of pane_events; default: none"
     )
     panes_kept: int = Field(10_000, ge=64, description="closed panes kept in the store")
+    idle_after: Duration = Field(
+        10_000,
+        description='with stream.shards = "partition" and pane_span: how long a shard at its end '
+        "may hold up the panes of the others",
+    )
     spans: tuple[int, ...] = Field(
         (1, 4, 16), min_length=1, description="lengths in panes that are tested together"
     )

@@ -15,6 +15,7 @@ import msgspec
 
 from stream.checkpoint import (
     ADOPTED_PART,
+    KEYS_PART,
     LIFECYCLE_PART,
     MODEL_PART,
     STATE_PART,
@@ -27,6 +28,7 @@ from stream.checkpoint import (
 )
 from stream.counts import Counts
 from stream.frozen import thaw
+from stream.keys.on_line import key_changes, key_sum, mark_keys_committed, restore_keys
 from stream.opinions import Given
 from stream.records import TopicPartition
 from stream.settled import Settlement
@@ -88,6 +90,8 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
         parts[LIFECYCLE_PART] = pickle.dumps(lifecycle, 5)
     if line.adopted.count:
         parts[ADOPTED_PART] = pickle.dumps(line.adopted.known(), 5)
+    if (keys := key_changes(line)) is not None:
+        parts[KEYS_PART] = key_sum(line)
     snapshot = Snapshot(
         offsets={str(place): offset for place, offset in line.offsets.items()},
         version=line.version,
@@ -106,12 +110,14 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
         models=() if lifecycle is None else tuple(lifecycle.kept),
         conflicts=tuple(line.opinions.conflicts),
         adoptions=tuple(line.adopted.changes),
+        keys=keys,
     )
     return snapshot, {
         "pending": pending,
         "early": early,
         "settled": (settled, settled_first),
         "givers": (givers, givers_first),
+        "keys": keys,
     }
 
 
@@ -122,6 +128,7 @@ def mark_committed(line: Line, changes: Mapping[str, Any], number: int) -> None:
     for kept, kind in ((line.settled, "settled"), (line.opinions.givers, "givers")):
         added, first = changes[kind]
         kept.committed(len(added), first, number)
+    mark_keys_committed(line, changes["keys"], number)
     line.opinions.mark_committed()
     line.adopted.mark_committed()
     if line.frozen is not None:
@@ -146,6 +153,7 @@ def restore(line: Line, snapshot: Snapshot, chunks: Chunks) -> None:
     """
     state = pickle.loads(snapshot.parts[STATE_PART])  # noqa: S301 (the store verified it)
     line.learner = load_learner(snapshot.parts[MODEL_PART])
+    restore_keys(line, snapshot.key_rows)
     line.version = snapshot.version
     line.offsets = {TopicPartition.parse(k): v for k, v in snapshot.offsets.items()}
     line.scores = state["scores"]

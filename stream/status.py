@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stream.digest import state_digest
+from stream.keys.on_line import keys_status
 from stream.lifecycle.summary import lifecycle_summary
 from stream.line import Line
 from stream.watching.summary import summary_of
@@ -61,6 +62,7 @@ def status_of(
         "frozen": _frozen(line),
         "monitor": None if line.watch is None else summary_of(line.watch),
         "retrain": None if line.lifecycle is None else lifecycle_summary(line.lifecycle),
+        "keys": keys_status(line.learner),
         "offsets": {str(place): offset for place, offset in line.offsets.items()},
         "learned_offset": line.learned_offset,
         "watermark": line.watermark,

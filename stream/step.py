@@ -63,7 +63,7 @@ class PredictionRow(msgspec.Struct, frozen=True):
     latency_ms: int
 
 
-class _Told(msgspec.Struct, frozen=True, gc=False):
+class _Told(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The value of a record of the predictions topic, field by field as it is written."""
 
     id: str
@@ -75,6 +75,7 @@ class _Told(msgspec.Struct, frozen=True, gc=False):
     features_hash: str
     source: str
     latency_ms: int
+    answered_by: str | None = None
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -134,6 +135,7 @@ def prediction_record(row: PredictionRow, topic: str, task: Task, trace: Headers
         features_hash=row.features_hash,
         source=row.source,
         latency_ms=row.latency_ms,
+        answered_by=served.answered_by,
     )
     headers = source_headers(record)
     if record.headers:

@@ -202,7 +202,7 @@ class Worker:
             for part in self.adopting.turns(self.line, records):
                 self._turn(part)
             self._look_after_runs()
-            if self._cadence.is_due(self._clock.monotonic()):
+            if self.line.learner.is_full or self._cadence.is_due(self._clock.monotonic()):
                 self.checkpoint()
             if on_turn is not None:
                 on_turn(self.line)

@@ -82,9 +82,10 @@ def _answer(
 ) -> ExplainAnswer:
     started = stream.clock.monotonic()
     try:
-        prediction = copy.learner.predict(features)
+        learner, features = copy.learner.answering(features)
+        prediction = learner.predict(features)
         found, notes = explain(
-            copy.learner,
+            learner,
             features,
             copy.background,
             seconds=stream.config.api.explain_ms / 1000,
@@ -110,6 +111,7 @@ def _answer(
         learned_offset=copy.live.learned_offset,
         seconds=round(stream.clock.monotonic() - started, 6),
         gap=found.gap,
+        answered_by=learner.answered_by,
         of_class=found.target,
         **_same(found),
     )

@@ -104,3 +104,6 @@ class ExplainAnswer(BaseModel):
     model_version: str
     learned_offset: int
     seconds: float = Field(description="Time that it took.")
+    answered_by: Literal["parent", "key"] | None = Field(
+        None, description="With models per key: whose prediction is explained; null without."
+    )

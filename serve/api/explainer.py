@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from serve.api.live_model import Answering, LiveModel, LiveVote, NoModelOfShardError
 from serve.api.model_holder import ModelHolder
+from serve.api.predicting.served_keys import ServedKeys
 from serve.api.problems import ProblemError, problem_of
 from stream.checkpoint import MODEL_PART, STATE_PART
 from stream.errors import CheckpointDamagedError, StoreError
@@ -153,4 +154,6 @@ class Explainer:
             return None
         # Verified by the store when they were read.
         probes: list[Features] = pickle.loads(state)["probes"]  # noqa: S301
-        return load_learner(model), probes
+        learner = load_learner(model)
+        ServedKeys(store.key_models).follow(learner, live.number)  # its own: models of one thread
+        return learner, [learner.seen(probe) for probe in probes]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from monitor.judge import EventJudge
+from serve.api.predicting.served_keys import ServedKeys
 from stream.events import Features
 from stream.learner import Learner, Prediction
 from stream.logs.partitioner import partition_of_key
@@ -36,11 +37,14 @@ class Said(NamedTuple):
         The shards; empty where the stream is not divided.
     silent
         Shards that have no model, or whose model had nothing to say.
+    answered_by
+        Which model it is of, where there is one for each key; see ``stream.keys``.
     """
 
     prediction: Prediction
     voices: tuple[Voice, ...] = ()
     silent: int = 0
+    answered_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class LiveModel:
         Says what the monitor would say of an event; None before there is a schema.
     stored
         The checkpoint's row, by which the store finds the rest of it.
+    keys
+        Models of keys that belong to it, where the stream has them.
     shard
         Whose model it is, of a divided stream; else None.
     """
@@ -77,6 +83,7 @@ class LiveModel:
     offsets: Mapping[str, int]
     judge: EventJudge | None
     stored: StoredCheckpoint
+    keys: ServedKeys
     shard: str | None = None
 
     @property
@@ -88,10 +95,16 @@ class LiveModel:
         """Return what answers for a key: this model, for every one."""
         return self
 
+    @property
+    def models(self) -> Mapping[int, LiveModel]:
+        """The one model, as those of a divided stream are given."""
+        return {0: self}
+
     def say(self, features: Features) -> Said:
         """Predict; may raise whatever the model raises."""
         prediction = self.learner.predict(features)
-        return Said(prediction) if self.shard is None else Said(prediction, (self.voice(),))
+        voices = () if self.shard is None else (self.voice(),)
+        return Said(prediction, voices, answered_by=self.learner.answered_by)
 
     def voice(self) -> Voice:
         """Return what an answer says of this shard's model."""

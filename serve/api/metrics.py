@@ -17,6 +17,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from monitor.prometheus import families
+from serve.api.key_metrics import key_families
 from serve.api.lifecycle.metrics import retrain_families
 from serve.api.live_model import LiveShards
 from serve.api.served_stream import ServedStream, Streams
@@ -183,6 +184,7 @@ class StreamMetrics(Collector):
         yield from retrain_families({s.name: _status(s, "retrain") for s in trained})
         yield from families({stream.name: _status(stream, "monitor") for stream in watched})
         yield from self._deliveries()
+        yield from key_families(list(self._streams))
 
     def _of_this_process(self) -> Iterator[Metric]:
         for name, attribute, text in _SERVED_COUNTERS:

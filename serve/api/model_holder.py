@@ -10,6 +10,7 @@ import structlog
 
 from serve.api.live_model import Live, LiveShards, LiveVote
 from serve.api.model_loader import ModelLoader
+from serve.api.predicting.served_keys import ServedKeys
 from stream.errors import StoreError
 from stream.sections import Share
 from stream.sharding.names import shard_number
@@ -102,6 +103,11 @@ class ModelHolder:
         if self._store_trouble is None and silent > _SILENT_SECONDS:
             return f"the store has not answered for {silent:.0f} s"
         return self._store_trouble
+
+    @property
+    def keys(self) -> list[ServedKeys]:
+        """Models of keys, where the stream has them; of a divided stream those of each shard."""
+        return [loader.keys for loader in list(self._loaders.values())]
 
     def start(self) -> None:
         """Load what is there, and go on looking in a thread. Blocks for the first look."""

@@ -6,6 +6,7 @@ import structlog
 
 from monitor.judge import EventJudge
 from serve.api.live_model import LiveModel
+from serve.api.predicting.served_keys import ServedKeys
 from serve.stored_monitor import read_schema
 from stream.checkpoint import MODEL_PART
 from stream.errors import CheckpointDamagedError, StoreError
@@ -34,12 +35,15 @@ class ModelLoader:
     ----------
     live
         The model, or None before the first.
+    keys
+        Models of keys, where the stream has them.
     trouble
         What keeps the newest model from being served; None where all is well.
     """
 
     def __init__(self, store: Store, identity: Identity, stream: str, shard: str = SHARD) -> None:
         self.live: LiveModel | None = None
+        self.keys = ServedKeys(store.key_models)
         self.trouble: str | None = None
         self._store = store
         self._identity = identity
@@ -89,6 +93,7 @@ class ModelLoader:
             if part is None:  # replaced since we saw its row: the next look finds the newer one
                 return None
             learner: Learner = load_learner(part)
+            self.keys.follow(learner, stored.number)
             judge = self._judge(stored)
         except CheckpointDamagedError as error:
             return f"{self._whose}{error}. The model before it goes on answering"
@@ -105,6 +110,7 @@ class ModelLoader:
             stored.offsets,
             judge,
             stored,
+            self.keys,
             self._shard,
         )
         self._log.debug("model_swapped", checkpoint=stored.number, version=stored.version)

@@ -126,6 +126,10 @@ class Prediction(BaseModel):
         description="Of a divided stream with model.share = 'vote': shards without a model, or "
         "whose model had nothing to say. They are left out of the answer.",
     )
+    answered_by: Literal["parent", "key"] | None = Field(
+        None,
+        description="With models per key: the key's own, or the shared one. Absent without.",
+    )
 
 
 class BatchResult(BaseModel):

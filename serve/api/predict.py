@@ -19,6 +19,7 @@ from serve.api.openapi import batch_bodies, body, problems
 from serve.api.predicting.answer import Answered, Key, answer_one, plain_problem
 from serve.api.predicting.ndjson import NdjsonAnswer
 from serve.api.predicting.offsets import MinOffset, model_that_read, offsets_of
+from serve.api.predicting.prefetch import bring_keys
 from serve.api.problems import FieldError, Problem, ProblemError, problem_of
 from serve.api.served_stream import ServedStream, Streams
 
@@ -76,6 +77,7 @@ def add_predict_routes(app: FastAPI, streams: Streams, lean: list[APIRoute]) -> 
         if asked.key is not None and asked.record:
             raise _key_of_recorded()
         live = await model_that_read(served, asked.min_offset)
+        await bring_keys(served, [bytes(asked.event)], asked.key)
         answer = answer_one(served, live, bytes(asked.event), asked.record, "event", asked.key)
         if isinstance(answer, Problem):
             raise ProblemError(answer)
@@ -131,6 +133,7 @@ async def _body(stream: ServedStream, request: Request) -> bytes:
 
 async def _answer_all(stream: ServedStream, asked: _Many) -> list[_Result]:
     live = await model_that_read(stream, asked.min_offset)
+    await bring_keys(stream, map(bytes, asked.events))
     results = []
     turn_ends = time.perf_counter() + TURN_SECONDS
     for index, event in enumerate(asked.events):

@@ -16,7 +16,7 @@ from serve.api.predicting.memory import AnswerMemory
 from serve.api.problems import ProblemError, problem_of
 from serve.api.recent.kept import Kept, KeptPredictions
 from serve.api.recent.kept_shards import KeptShards
-from serve.shards import status_of_shards
+from serve.shards import status_of_shards, status_of_whole
 from stream.clock import Clock
 from stream.config import Config
 from stream.errors import LogUnreachableError, RecordTooLargeError, TopicNotFoundError
@@ -145,7 +145,9 @@ class ServedStream:
     def status(self) -> dict[str, Any]:
         """What the worker said last; of a divided stream what its shards add up to. May be {}."""
         if self.models.shards:
-            return status_of_shards(self.config, self.models.shards, self.clock.now())
+            now = self.clock.now()
+            added_up = status_of_shards(self.config, self.models.shards, now)
+            return added_up | status_of_whole(self.models.newest, now)
         return {} if self.models.newest is None else self.models.newest.status
 
     @property

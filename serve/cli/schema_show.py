@@ -79,7 +79,7 @@ def shown_schema(config: Config, secrets: Secrets) -> ShownSchema:
     """
     name = config.stream.name
     with store_to_read(config, secrets) as store:
-        newest_of(store, config)
+        newest_of(store, config, is_of_monitor=True)
         stored, view = read_view(store)
     monitor = None if stored is None else stored.status.get("monitor")
     if stored is None or view is None or monitor is None:

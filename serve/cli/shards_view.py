@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from serve.cli.keys_view import keys_line
+from serve.cli.monitor_view import monitor_view
 from serve.cli.status_view import behind, moment_text, number, numbers
 from stream.units import format_duration
 
@@ -40,10 +42,22 @@ def shards_view(status: Mapping[str, Any]) -> RenderableType:
     top = f"{status['stream']}: {status['task']}, {len(status['shards'])} shards"
     if status["watermark"] is not None:
         top += f", event time {moment_text(status['watermark'])} on all of them"
-    lines = [text for text in (top, behind(status)) if text]
-    return Group(
-        *map(Text, lines), Text(), numbers(status), Text(), _table(status["shards"], status["lag"])
-    )
+    lines = [
+        text for text in (top, behind(status), _coordinator(status), keys_line(status)) if text
+    ]
+    parts: list[RenderableType] = [*map(Text, lines), Text(), numbers(status), Text()]
+    parts.append(_table(status["shards"], status["lag"]))
+    if status.get("monitor") is not None:
+        parts += [Text(), monitor_view(status)]
+    return Group(*parts)
+
+
+def _coordinator(status: Mapping[str, Any]) -> str:
+    found = status.get("coordinator")
+    if found is None:
+        return ""
+    age = format_duration(1000 * found["checkpoint_age_seconds"])
+    return f"coordinator: {found['owner']}, epoch {found['epoch']}, {age} ago"
 
 
 def _table(shards: list[dict[str, Any]], lag: Mapping[str, int] | None) -> Table:

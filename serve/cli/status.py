@@ -54,11 +54,16 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
 
 def _show_shards(settings: Config, secrets: Secrets, as_json: bool) -> None:
     from serve.cli.shards_view import shards_view
-    from serve.shards import shards_of, status_of_shards
-    from serve.status_reading import deliveries_of, lag_of, store_to_read
+    from serve.shards import shards_of, status_of_shards, status_of_whole
+    from serve.status_reading import deliveries_of, lag_of, monitor_details, store_to_read
 
     with store_to_read(settings, secrets) as store:
-        shown = status_of_shards(settings, shards_of(store, settings), time.time())
+        now = time.time()
+        shown = status_of_shards(settings, shards_of(store, settings), now)
+        whole = store.newest()
+        shown |= status_of_whole(whole, now)
+        if whole is not None and shown["monitor"] is not None:
+            shown["monitor"] = shown["monitor"] | monitor_details(store, whole)
         shown["deliveries"] = deliveries_of(store)
     shown |= lag_of(settings, secrets, shown["offsets"])
     if as_json:

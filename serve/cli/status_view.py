@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from serve.cli.keys_view import keys_line
 from serve.cli.monitor_view import monitor_view
 from serve.run_line import under_way
 from stream.units import format_duration
@@ -55,6 +56,8 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
     lines = (_top(status), behind(status), under_way(status), *_deliveries(status))
     parts: list[RenderableType] = [Text(text) for text in lines if text]
     parts += [Text(), numbers(status), Text(), _scores(status)]
+    if keys := keys_line(status):
+        parts.append(Text(keys))
     if learning := _frozen(status):
         parts.append(Text(learning))
     if status.get("monitor") is not None:

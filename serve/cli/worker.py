@@ -24,6 +24,7 @@ from serve.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from serve.worker_health.pulse import Pulse
     from stream.config import Config
     from stream.tracing import Tracing
 
@@ -60,8 +61,8 @@ def worker(
         settings = load_config(config)
         secrets = read_secrets(os.environ)
         work = _work if settings.stream.shards == "all" else _work_on_shards
-        with healthy(settings, secrets, asked) as asks:
-            status = work(settings, secrets, config, asks, until_caught_up, rebuild)
+        with healthy(settings, secrets) as pulse:
+            status = work(settings, secrets, config, asked, pulse, until_caught_up, rebuild)
     if as_json:
         print_json(status)
     elif until_caught_up:
@@ -73,6 +74,7 @@ def _work(
     secrets: Any,
     path: Path,
     asked: Callable[[], bool],
+    pulse: Pulse,
     until_caught_up: bool,
     rebuild: bool,
 ) -> dict[str, Any]:
@@ -87,9 +89,8 @@ def _work(
         worker.start(rebuild)
         with WorkerProgress(config, path) as progress:
             patience = config.stream.store_patience
-            run_patiently(
-                worker, asked, until_caught_up, progress, patience=patience, clock=SystemClock()
-            )
+            asks, clock = pulse.heard_in(asked), SystemClock()
+            run_patiently(worker, asks, until_caught_up, progress, patience=patience, clock=clock)
         return status_of(worker.line, worker.line.scores.rolling())
 
 
@@ -98,6 +99,7 @@ def _work_on_shards(
     secrets: Any,
     path: Path,
     asked: Callable[[], bool],
+    pulse: Pulse,
     until_caught_up: bool,
     rebuild: bool,
 ) -> dict[str, Any]:
@@ -114,8 +116,9 @@ def _work_on_shards(
         partial(_tracing, config),
         until_caught_up=until_caught_up,
         rebuild=rebuild,
+        heard=pulse.heard_in_shards,
     ) as opened:
-        opened.crew.run(asked, opened.is_read if until_caught_up else None)
+        opened.crew.run(pulse.heard_in(asked), opened.is_read if until_caught_up else None)
         return status_of_shards(config, opened.store.sharding.all(), SystemClock().now())
 
 

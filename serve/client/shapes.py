@@ -67,6 +67,8 @@ class Prediction(msgspec.Struct, frozen=True):
         Whether the event was taken to be appended to the topic.
     flags
         What the schema finds wrong with the event: feature, kind, severity, message.
+    answered_by
+        With models per key: ``key`` or ``parent``; None without.
     """
 
     event_id: str | None
@@ -77,6 +79,7 @@ class Prediction(msgspec.Struct, frozen=True):
     staleness_seconds: float
     recorded: bool
     flags: list[dict[str, str]] = []
+    answered_by: str | None = None
 
 
 class BatchResult(msgspec.Struct, frozen=True):

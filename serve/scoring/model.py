@@ -8,7 +8,8 @@ from pathlib import Path
 from serve.model_exchange import LoadedModel, read_for
 from serve.stored_model import stored_model
 from stream.config import Config
-from stream.sections import EventSection, ModelSection, StreamSection, TopicsSection
+from stream.model_section import ModelSection
+from stream.sections import EventSection, StreamSection, TopicsSection
 from stream.storage.store import Store
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -25,34 +25,31 @@ _log = structlog.get_logger("riverrun.worker")
 _CONNECTIONS = 32
 _CLIENT_SECONDS = 5.0
 
-Asked = Callable[[], bool]
 Answer = tuple[HTTPStatus, dict[str, Any]]
 
 
 @contextmanager
-def healthy(config: Config, secrets: Secrets, asked: Asked) -> Iterator[Asked]:
+def healthy(config: Config, secrets: Secrets) -> Iterator[Pulse]:
     """Answer probes within the block, where the configuration asks for it.
 
     Parameters
     ----------
     config, secrets
         Of the stream.
-    asked
-        What the worker's loop asks once a turn.
 
     Yields
     ------
-    Callable
-        What it is to ask instead.
+    Pulse
+        Of the worker: its loops are to be heard in it.
 
     Raises
     ------
     CannotListenError
     """
-    if config.worker.health_port is None:
-        yield asked
-        return
     pulse = Pulse(config.worker.stuck_after, time.monotonic)
+    if config.worker.health_port is None:
+        yield pulse
+        return
     reach = reach_of(config, secrets, time.monotonic)
     server = HealthServer(config.api.host, config.worker.health_port, pulse, reach)
     _log.info("health", url=server.url)
@@ -60,7 +57,7 @@ def healthy(config: Config, secrets: Secrets, asked: Asked) -> Iterator[Asked]:
     thread = Thread(target=server.serve_forever, name="riverrun-health", daemon=True)
     thread.start()
     try:
-        yield pulse.heard_in(asked)
+        yield pulse
     finally:
         reach.stop()
         server.shutdown()

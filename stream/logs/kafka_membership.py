@@ -31,6 +31,8 @@ _log = structlog.get_logger("riverrun.shards")
 
 _HEARTBEATS = 10
 """In the time for which a member may be silent."""
+_TRIES = 2
+"""Of a heartbeat, in that time."""
 _REBALANCE_MILLISECONDS = 300_000
 """For which the group waits until a member has committed what it gives away."""
 _LOOK_SECONDS = 0.02
@@ -77,6 +79,9 @@ class KafkaMembership:
                 session_timeout_ms=session,
                 heartbeat_interval_ms=session // _HEARTBEATS,
                 max_poll_interval_ms=_REBALANCE_MILLISECONDS,
+                # A heartbeat that was lost is sent again over a new connection; TCP itself would
+                # try for minutes after the network has come back.
+                request_timeout_ms=session // _TRIES,
                 # Its positions mean nothing; only the store says where a shard goes on.
                 auto_offset_reset="latest",
                 enable_auto_commit=False,
@@ -98,6 +103,16 @@ class KafkaMembership:
     def has_joined(self) -> bool:
         """Whether the group has said what this member gets, be it nothing."""
         return bool(self._consumer._coordinator.stable())  # noqa: SLF001
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether a heartbeat was answered within a session.
+
+        kafka-python calls a member stable until the cluster has said otherwise, which it cannot
+        while it is cut off.
+        """
+        heartbeat = self._consumer._coordinator.heartbeat  # noqa: SLF001
+        return self.has_joined and not heartbeat.session_timeout_expired()
 
     @property
     def is_closed(self) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from stream.config import Config
 from stream.sharding.adoption import Adopter
 from stream.sharding.averaging.average import Averager
+from stream.sharding.monitor_adopters import DecisionAdopter, ReferenceAdopter
+from stream.sharding.names import shard_number
 
 
 def adopters_of(config: Config, shard: str) -> list[Adopter]:
@@ -17,4 +19,9 @@ def adopters_of(config: Config, shard: str) -> list[Adopter]:
     shard
         The name of the shard in the store.
     """
-    return [Averager(shard)] if config.model.share == "averaged" else []
+    adopters: list[Adopter] = []
+    if config.model.share == "averaged":
+        adopters.append(Averager(shard))
+    if config.monitor.enabled:
+        adopters += [ReferenceAdopter(shard_number(shard)), DecisionAdopter()]
+    return adopters

@@ -47,6 +47,8 @@ class Crew:
     -----
     A shard that is revoked ends its turn and commits before its new owner is told. One that is lost
     ends without a word: its new owner has claimed it, so that nothing could be written any more.
+    Nothing is begun while the group does not answer: whoever was cut off and is back believes for a
+    while that it still has what others have, and would take it from them.
     """
 
     def __init__(
@@ -132,7 +134,7 @@ class Crew:
         for change in [one for one in self._leaving if not one.numbers & set(self._runs)]:
             self._leaving.remove(change)
             change.done()
-        if self._failure is not None:
+        if self._failure is not None or not self._membership.is_heard:
             return
         now = self._clock.monotonic()
         for number in sorted(self._wanted - self._done - set(self._runs)):

@@ -12,6 +12,7 @@ from stream.labels import LabelReader
 from stream.log import Log
 from stream.records import Record
 from stream.sharding.names import shard_name, shard_names
+from stream.sharding.scattered import warn_of_scattered_keys
 from stream.storage.sharding import Sharding
 from stream.storage.tables import SHARD
 
@@ -47,7 +48,9 @@ def shard_count(config: Config, log: Log) -> int:
             f"has {known[labels]}. A label finds its event only where both have the same number; "
             'make one of the topics anew, or set stream.shards = "all"'
         )
-    _check_keys(config, _newest_records(log, [events, labels]))
+    newest = _newest_records(log, [events, labels])
+    _check_keys(config, newest)
+    warn_of_scattered_keys(config, newest)
     return known[events]
 
 

@@ -50,6 +50,12 @@ class LeaseMembership:
         self._held: frozenset[int] = frozenset()
         self._leaving: frozenset[int] = frozenset()
         self.has_joined = False
+        self._heard_at = float("-inf")
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether the leases were renewed before they ran out."""
+        return self._clock.monotonic() - self._heard_at < self._seconds
 
     def poll(self, seconds: float) -> list[Change]:
         """Renew the leases where that is due, and return what changed."""
@@ -64,7 +70,8 @@ class LeaseMembership:
             _log.warning("leases_not_renewed", reason=str(error))
             self._next = self._clock.monotonic() + self._tick
             return []
-        self._next = self._clock.monotonic() + self._tick
+        self._heard_at = self._clock.monotonic()
+        self._next = self._heard_at + self._tick
         self.has_joined = True
         lost, new = self._held - part.held, part.held - self._held
         unwanted = part.too_many - self._leaving

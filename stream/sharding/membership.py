@@ -37,6 +37,13 @@ class Membership(Protocol):
         """Whether the group has said what this member gets, be it nothing."""
 
     @property
+    def is_heard(self) -> bool:
+        """Whether the group has answered within the time that a member may be silent.
+
+        Else what it said last may no longer be so: what it gave may have gone to others.
+        """
+
+    @property
     def copies_offsets(self) -> bool:
         """Whether the log takes copies of a group's offsets from its members only."""
 

@@ -24,7 +24,12 @@ _SERVER: dict[str, Any] = {
     "tcp_user_timeout": 1000 * _BUSY_SECONDS,
 }
 _FILE = "riverrun_file"
-_SESSION = f"-c lock_timeout={_BUSY_SECONDS}s -c idle_in_transaction_session_timeout=60s"
+_SESSION = (
+    f"-c lock_timeout={_BUSY_SECONDS}s -c idle_in_transaction_session_timeout=60s"
+    # As in _SERVER, from the other side: a client whose machine is gone keeps its locks no longer.
+    " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+    f" -c tcp_user_timeout={_BUSY_SECONDS}s"
+)
 """Nobody waits for a lock longer than on SQLite, and who is frozen in a transaction loses it."""
 _FEW = 1_000
 """Rows of a checkpoint; a restore, which nobody waits for, writes more at once."""

@@ -149,6 +149,13 @@ class History:
         with reading(self._engine) as connection:
             return [self._stored(row) for row in connection.execute(query).mappings()]
 
+    def after(self, pane: int, limit: int) -> list[StoredPane]:
+        """Return panes behind one of a number, in order of their numbers, with all counts."""
+        query = select(panes).where(self._mine(), panes.c.pane > pane)
+        query = query.order_by(panes.c.pane).limit(limit)
+        with reading(self._engine) as connection:
+            return [self._stored(row) for row in connection.execute(query).mappings()]
+
     def oldest(self) -> PaneKey | None:
         """Return where the oldest stored pane stands; None for none."""
         query = select(panes.c.number, panes.c.pane).where(self._mine())

@@ -40,9 +40,11 @@ def fingerprint(config: Config) -> str:
     """
     model, event = config.model, config.event
     pipeline = model.factory if model.pipeline is None else canonical(model.pipeline)
-    learns = {"pipeline": pipeline, "seed": model.seed}
+    learns: dict[str, Any] = {"pipeline": pipeline, "seed": model.seed}
     if model.mini_batch is not None:
         learns["mini_batch"] = model.mini_batch
+    if model.per is not None:
+        learns["per"] = [model.per, model.per_feature, model.per_begin]
     if model.factory is not None:
         learns["code"] = sha256(source_of(model.factory)).hexdigest()
     reads = {

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, and_, delete, insert, select, text, update
 
-from stream.storage.database import writing
+from stream.storage.database import reading, writing
 from stream.storage.tables import leases
 
 _MEMBER = "member/"
@@ -105,6 +105,12 @@ class Leases:
                 return False
             self._take(connection, name, holder, now + seconds)
         return True
+
+    def holder(self, name: str) -> str | None:
+        """Return who held a lease last; None where nobody does. It may have run out since."""
+        query = select(leases.c.holder).where(self._all(), leases.c.name == name)
+        with reading(self._engine) as connection:
+            return connection.execute(query).scalar_one_or_none()
 
     def release(self, holder: str, numbers: Collection[int]) -> None:
         """Give up shards: from now on others may take them."""

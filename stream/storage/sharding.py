@@ -8,7 +8,7 @@ from sqlalchemy import Engine, and_, func, select
 
 from stream.storage.database import reading
 from stream.storage.stored import StoredCheckpoint, stored_checkpoint
-from stream.storage.tables import checkpoints, shards
+from stream.storage.tables import SHARD, checkpoints, shards
 
 
 class Shard(NamedTuple):
@@ -47,7 +47,7 @@ class Sharding:
         self._stream = stream
 
     def names(self) -> list[str]:
-        """Return the names of the shards that were ever claimed.
+        """Return the names of the shards that were ever claimed; of a divided stream, its parts.
 
         Raises
         ------
@@ -55,10 +55,10 @@ class Sharding:
         """
         query = select(shards.c.shard).where(shards.c.stream == self._stream)
         with reading(self._engine) as connection:
-            return sorted(connection.execute(query).scalars())
+            return _parts(sorted(connection.execute(query).scalars()))
 
     def all(self) -> list[Shard]:
-        """Return every shard, by name.
+        """Return every shard, by name; of a divided stream, its parts without the whole.
 
         Raises
         ------
@@ -68,6 +68,7 @@ class Sharding:
         with reading(self._engine) as connection:
             newest = {row.shard: row for row in connection.execute(self._newest())}
             rows = connection.execute(claimed.order_by(shards.c.shard)).all()
+        parts = _parts([row.shard for row in rows])
         return [
             Shard(
                 row.shard,
@@ -77,6 +78,7 @@ class Sharding:
                 stored_checkpoint(newest[row.shard]) if row.shard in newest else None,
             )
             for row in rows
+            if row.shard in parts
         ]
 
     def _newest(self) -> Any:
@@ -88,3 +90,8 @@ class Sharding:
         )
         same = and_(checkpoints.c.shard == last.c.shard, checkpoints.c.number == last.c.number)
         return select(checkpoints).join(last, same).where(checkpoints.c.stream == self._stream)
+
+
+def _parts(names: list[str]) -> list[str]:
+    """Leave out the whole, where there are parts: its rows are those of the coordinator."""
+    return [name for name in names if name != SHARD] or names

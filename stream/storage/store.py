@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from stream.checkpoint import Chunks, Snapshot
@@ -22,16 +22,18 @@ from stream.storage.disagreements import Disagreements
 from stream.storage.happenings import read_happenings, write_happening
 from stream.storage.health import database_time, size_bytes
 from stream.storage.history import History
+from stream.storage.key_models import KeyModelStore
 from stream.storage.leases import Leases
 from stream.storage.outbox import Outbox
 from stream.storage.precomputed import Precomputed
 from stream.storage.recent import RecentStore
 from stream.storage.runs import Runs
+from stream.storage.served_versions import read_versions, write_version
 from stream.storage.sharding import Sharding
 from stream.storage.shared import Adoptions, SharedStore
 from stream.storage.shared_secret import shared_secret
 from stream.storage.stored import Claim, Identity, StoredCheckpoint, stored_checkpoint
-from stream.storage.tables import SHARD, belongs_to, checkpoints, shards, versions
+from stream.storage.tables import SHARD, belongs_to, checkpoints, shards
 
 __all__ = ["SHARD", "Claim", "Identity", "Store", "StoredCheckpoint"]
 
@@ -42,7 +44,7 @@ class Store:
     Parameters
     ----------
     url
-        Of the database, or a connection to it that another store has.
+        Of the database, or what is connected to it already.
     stream, shard
         Whose they are.
     secret
@@ -64,16 +66,18 @@ class Store:
         All shards of the stream, and who works on them where no broker says it.
     shared, adoptions
         What all shards take in, and when this one did.
+    key_models
+        Models of keys, where there are any.
     """
 
     def __init__(
         self, url: str | Engine, stream: str, *, shard: str = SHARD, secret: bytes | None = None
     ) -> None:
         self._engine = open_database(url) if isinstance(url, str) else url
+        self._secret = secret
         self._stream = stream
         self._shard = shard
         self._blobs = Blobs(stream, shard, secret)
-        self._secret = secret
         self.runs = Runs(self._engine, stream, secret)
         self.history = History(self._engine, stream, shard, secret)
         self.outbox = Outbox(self._engine, stream, shard)
@@ -85,6 +89,7 @@ class Store:
         self.leases = Leases(self._engine, stream)
         self.shared = SharedStore(self._engine, stream, secret)
         self.adoptions = Adoptions(self._engine, stream, shard)
+        self.key_models = KeyModelStore(self._engine, stream, shard, secret)
         self.url = shown(self._engine)
 
     def close(self) -> None:
@@ -206,6 +211,8 @@ class Store:
                 )
             )
             self._blobs.write(connection, number, snapshot)
+            if snapshot.keys is not None:
+                self.key_models.write(connection, number, snapshot.keys)
             if snapshot.panes:
                 self.history.write(connection, number, snapshot.panes)
                 self.history.forget(connection, panes_kept)
@@ -226,7 +233,7 @@ class Store:
                 self.recent.write(connection, number, snapshot.recent, now)
             for kind, detail in happened:
                 write_happening(connection, self._stream, kind, self._told(detail), now)
-            self._write_version(connection, snapshot.version, reason, identity, now)
+            write_version(connection, self._stream, snapshot.version, reason, identity, now)
             connection.execute(update(shards).where(self._mine(shards)).values(last_number=number))
             self._forget(connection, keep)
 
@@ -255,7 +262,8 @@ class Store:
             When one of them does not match its seal, or is missing.
         """
         with reading(self._engine) as connection:
-            return self._blobs.read(connection, stored.number, stored.offsets, stored.version)
+            read = self._blobs.read(connection, stored.number, stored.offsets, stored.version)
+            return self.key_models.complete(connection, stored.number, *read)
 
     def load_part(self, stored: StoredCheckpoint, part: str) -> bytes | None:
         """Read and verify one blob of a checkpoint; None where it is already replaced.
@@ -289,10 +297,7 @@ class Store:
 
     def versions(self) -> list[dict[str, Any]]:
         """Return the model versions, oldest first."""
-        query = select(versions).where(versions.c.stream == self._stream)
-        query = query.order_by(versions.c.created_at)
-        with reading(self._engine) as connection:
-            return [row._asdict() for row in connection.execute(query)]
+        return read_versions(self._engine, self._stream)
 
     def _key(self, number: int | None = None) -> dict[str, Any]:
         key: dict[str, Any] = {"stream": self._stream, "shard": self._shard}
@@ -310,28 +315,12 @@ class Store:
         if current != claim.epoch:
             raise FencedError(f"{self._stream}/{self._shard}", claim.epoch, current)
 
-    def _write_version(
-        self, connection: Connection, version: str, reason: str, identity: Identity, now: float
-    ) -> None:
-        mine = and_(versions.c.stream == self._stream, versions.c.version == version)
-        if connection.execute(select(versions.c.version).where(mine)).first() is None:
-            row = {
-                "stream": self._stream,
-                "version": version,
-                "created_at": now,
-                "reason": reason,
-                "fingerprint": identity.fingerprint,
-                "libraries": identity.libraries,
-            }
-            # Another shard may write the same version at this moment.
-            with suppress(IntegrityError), connection.begin_nested():
-                connection.execute(insert(versions).values(**row))
-
     def _forget_after(self, connection: Connection, number: int) -> None:
         connection.execute(
             delete(checkpoints).where(self._mine(checkpoints), checkpoints.c.number > number)
         )
         self._blobs.go_back_to(connection, number)
+        self.key_models.go_back_to(connection, number)
 
     def _forget(self, connection: Connection, keep: int) -> None:
         kept = connection.execute(
@@ -345,3 +334,4 @@ class Store:
             delete(checkpoints).where(self._mine(checkpoints), checkpoints.c.number < oldest)
         )
         self._blobs.forget(connection, oldest)
+        self.key_models.forget(connection, oldest)

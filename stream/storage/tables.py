@@ -319,6 +319,24 @@ outbox = Table(
 )
 """What a receiver is still to be told, oldest first."""
 
+key_models = Table(
+    "key_models",
+    metadata,
+    Column("stream", String(128), primary_key=True),
+    Column("shard", String(128), primary_key=True),
+    Column("key", AnyString(512), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("dropped_at", BigInteger, nullable=True),
+    Column("learned", BigInteger, nullable=False),
+    Column("turn", BigInteger, nullable=False),
+    Column("mark", BigInteger, nullable=False),
+    Column("seal", String(200), nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Index("key_models_by_number", "stream", "shard", "number"),
+    Index("key_models_by_drop", "stream", "shard", "dropped_at"),
+)
+"""Models of keys as of the checkpoint that they changed with; dropped as chunks are."""
+
 
 def belongs_to(table: Table, stream: str, shard: str) -> Any:
     """Return the condition that a row of a table is one of a shard's."""

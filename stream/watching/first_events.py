@@ -49,6 +49,11 @@ class FirstEvents:
         self.labels: list[Label] = []
         self._committed = 0
 
+    @property
+    def usable(self) -> int:
+        """How many of the events a reference may be made of: all."""
+        return len(self.events)
+
     def changes(self) -> bytes | None:
         """Return what came since the last chunk, or None. Changes nothing."""
         fresh = self.events[self._committed :]

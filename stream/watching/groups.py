@@ -86,6 +86,21 @@ class Groups:
             else:
                 self.beyond += 1
 
+    def add_group(self, found: Group) -> None:
+        """Add a group that others have counted; beyond the limit only its number is kept."""
+        key = (found.kind, found.feature, found.severity)
+        group = self._groups.get(key)
+        if group is None:
+            if len(self._groups) < MAX_GROUPS:
+                self._groups[key] = found
+            else:
+                self.beyond += found.count
+            return
+        group.count += found.count
+        group.first = min(group.first, found.first)
+        if found.last >= group.last:
+            group.last, group.sample, group.expected = found.last, found.sample, found.expected
+
     def listed(self) -> list[Group]:
         """Return the groups, the one that was seen last first."""
         return sorted(self._groups.values(), key=lambda group: -group.last)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from monitor.arrays import FloatArray
+from monitor.arrays import FloatArray, IntArray
 from monitor.drift import ConceptDrift
 from monitor.layout import Layout
 from monitor.monitor import Monitor
@@ -116,11 +116,8 @@ class Performances:
         labels = [row.label for row in rows]
         said = [row.prediction for row in rows]
         lost = losses(self.task, labels, said)
-        drifts = monitor.observe_labels(
-            all_plain(self.task, labels),
-            [row.time / 1000 for row in rows],
-            losses=lost,
-        )
+        times = [row.time / 1000 for row in rows]
+        drifts = self._observe(all_plain(self.task, labels), times, lost, monitor)
         self.outlook.labelled(labels, said)
         self._score(rows, labels, lost, monitor)
         self._score_beside(rows, lost)
@@ -134,9 +131,25 @@ class Performances:
         self.leads.close_pane(since, self.outlook.accuracy())
         return pack_scores(since, confidences, beside)
 
+    def add_merged(self, performance: Performance, confidences: IntArray, beside: Beside) -> None:
+        """Add what others have scored; see ``pack_scores``."""
+        self._add(performance)
+        self.outlook.add(confidences)
+        self.beside += beside
+        self.beside_since_pane += beside
+
     def segment_names(self, layout: Layout) -> Sequence[str]:
         """Return the features whose segments are kept apart."""
         return self._segments or _few_categories(layout)
+
+    def _observe(
+        self,
+        labels: list[Label | None],
+        times: Sequence[float],
+        lost: FloatArray,
+        monitor: Monitor,
+    ) -> tuple[ConceptDrift, ...]:
+        return monitor.observe_labels(labels, times, losses=lost)
 
     def _score(
         self,

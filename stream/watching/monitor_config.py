@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from monitor.config import (
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 WRONG_ABOVE = 0.25
 """Loss (a Brier score) above which a binary prediction was wrong."""
+
+PARTS = 4
+"""Into how many a pane of so many events is cut on each shard of a divided stream."""
 
 KEYS = {
     "panes.events": "monitor.pane_events",
@@ -107,3 +111,13 @@ def monitor_config(section: MonitorSection, retrain: RetrainSection) -> MonitorC
     if mistakes:
         raise ConfigError(mistakes)
     return MonitorConfig(panes, skew, concept, trigger, section.warmup_events)
+
+
+def shard_monitor_config(section: MonitorSection, retrain: RetrainSection) -> MonitorConfig:
+    """Return the configuration of one shard's monitor: where panes are cut by count, shorter ones.
+
+    Panes add up in any grouping: the stream's are sums of so many events of any of its shards.
+    """
+    config = monitor_config(section, retrain)
+    events = max(10, config.panes.events // PARTS)
+    return replace(config, panes=replace(config.panes, events=events))

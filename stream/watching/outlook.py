@@ -94,6 +94,10 @@ class Outlook:
         self._open[1] += confidence_counts(confidences)
         self._open[2] += confidence_counts(confidences[right])
 
+    def add(self, counts: IntArray) -> None:
+        """Add counts that others have closed, shape (3, ``LEVELS``)."""
+        self._open += counts
+
     def close_pane(self) -> IntArray:
         """Begin a new pane, and return the counts of the last one.
 

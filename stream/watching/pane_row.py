@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from monitor.arrays import IntArray
+from monitor.arrays import FloatArray, IntArray
 from monitor.drift import ConceptDrift
 from monitor.estimate import LEVELS
 from monitor.layout import Layout, Role
@@ -18,6 +18,9 @@ from monitor.performance import Performance
 from stream.watching.beside import Beside
 
 _NONE_BESIDE = Beside()
+LOSSES_MAX = 20_000
+"""Single losses of one pane of a shard that go to the stream's test of the loss."""
+
 _LARGEST = 1 << 26  # bytes of one pane's unpacked scores
 
 
@@ -146,14 +149,46 @@ def _signals(closed: ClosedPane) -> dict[str, float]:
     return {name: float(getattr(signals, name)) for name in signals.__slots__}
 
 
-class _Scores(msgspec.Struct):
+class PaneLosses(msgspec.Struct, frozen=True):
+    """The single losses of a pane of one shard, which the whole stream's loss is watched by.
+
+    Parameters
+    ----------
+    labels
+        Labels that came while the pane was open; losses beyond ``LOSSES_MAX`` are left out.
+    losses, times
+        Little-endian doubles: the losses, and their events' times in seconds.
+    """
+
+    labels: int = 0
+    losses: bytes = b""
+    times: bytes = b""
+
+    @classmethod
+    def of(cls, labels: int, losses: FloatArray, times: FloatArray) -> PaneLosses:
+        """Pack losses and times, shape (losses,) both."""
+        return cls(labels, losses.astype("<f8").tobytes(), times.astype("<f8").tobytes())
+
+    def arrays(self) -> tuple[FloatArray, FloatArray]:
+        """Return losses and times, shape (losses,) both."""
+        return np.frombuffer(self.losses, "<f8"), np.frombuffer(self.times, "<f8")
+
+
+_NO_LOSSES = PaneLosses()
+
+
+class _Scores(msgspec.Struct, omit_defaults=True):
     performance: dict[str, Any]
     confidences: list[tuple[int, int, int, int]]
     beside: Beside = Beside()
+    losses: PaneLosses = PaneLosses()
 
 
 def pack_scores(
-    performance: Performance, confidences: IntArray, beside: Beside = _NONE_BESIDE
+    performance: Performance,
+    confidences: IntArray,
+    beside: Beside = _NONE_BESIDE,
+    losses: PaneLosses = _NO_LOSSES,
 ) -> bytes:
     """Return a pane's scores as few bytes.
 
@@ -165,10 +200,13 @@ def pack_scores(
         Shape (3, ``LEVELS``), as ``Outlook.close_pane`` returns them.
     beside
         Losses of the model and the frozen one.
+    losses
+        Of a shard's pane, one by one.
     """
     levels = np.flatnonzero(confidences.any(axis=0)).tolist()
     sparse = [(level, *confidences[:, level].tolist()) for level in levels]
-    return zlib.compress(msgspec.msgpack.encode(_Scores(performance.to_data(), sparse, beside)), 1)
+    scores = _Scores(performance.to_data(), sparse, beside, losses)
+    return zlib.compress(msgspec.msgpack.encode(scores), 1)
 
 
 def unpack_scores(data: bytes) -> tuple[Performance, IntArray, Beside]:
@@ -187,13 +225,26 @@ def unpack_scores(data: bytes) -> tuple[Performance, IntArray, Beside]:
     >>> found.predictions, same[:, 7].tolist()
     (3, [3, 2, 1])
     """
-    try:
-        stored = msgspec.msgpack.decode(
-            zlib.decompressobj().decompress(data, _LARGEST), type=_Scores
-        )
-    except (zlib.error, msgspec.MsgspecError) as error:
-        raise ValueError(f"damaged scores of a pane: {error}") from error
+    stored = _unpacked(data)
     confidences = np.zeros((3, LEVELS), dtype=np.int64)
     for level, *three in stored.confidences:
         confidences[:, level] = three
     return Performance.from_data(stored.performance), confidences, stored.beside
+
+
+def unpack_losses(data: bytes) -> PaneLosses:
+    """Return the single losses in what ``pack_scores`` returned.
+
+    Raises
+    ------
+    ValueError
+        Not such bytes.
+    """
+    return _unpacked(data).losses
+
+
+def _unpacked(data: bytes) -> _Scores:
+    try:
+        return msgspec.msgpack.decode(zlib.decompressobj().decompress(data, _LARGEST), type=_Scores)
+    except (zlib.error, msgspec.MsgspecError) as error:
+        raise ValueError(f"damaged scores of a pane: {error}") from error

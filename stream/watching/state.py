@@ -19,7 +19,7 @@ from stream.watching.totals import Totals
 from stream.watching.watch import Watch
 
 
-class _Stored(msgspec.Struct):
+class _Stored(msgspec.Struct, omit_defaults=True):
     monitor: dict[str, Any]
     groups: bytes
     totals: Totals
@@ -33,6 +33,7 @@ class _Stored(msgspec.Struct):
     leads: Leads
     last: PaneRow | None
     first_labels: list[Label]
+    more: bytes = b""
 
 
 def write_watch(watch: Watch) -> bytes:
@@ -55,6 +56,7 @@ def write_watch(watch: Watch) -> bytes:
         leads=watch.leads,
         last=watch.last,
         first_labels=watch.first.labels,
+        more=watch.more(),
     )
     return msgspec.msgpack.encode(stored)
 
@@ -103,6 +105,7 @@ def restore_watch(
     watch.drifts, watch.recent_drifts = stored.drifts, stored.recent_drifts
     watch.last = stored.last
     watch.first.restore(first, stored.first_labels)
+    watch.restore_more(stored.more)
     if watch.given_schema is not None and watch.given_schema != watch.monitor.schema:
         watch.correct(watch.given_schema, round(watch.last.last * 1000) if watch.last else 0)
 

@@ -53,7 +53,7 @@ def summary_of(watch: Watch) -> dict[str, Any]:
     """Return the summary of a watch as plain data, of bounded size."""
     monitor, last, reference = watch.monitor, watch.last, watch.monitor.reference
     recorder, schema = monitor.recorder, monitor.schema
-    warm_up = {"events": len(watch.first.events), "wanted": watch.config.warmup_events}
+    warm_up = {"events": watch.first.usable, "wanted": watch.config.warmup_events}
     return {
         "state": monitor.trigger.state.value,
         "wants": [action.value for action in monitor.trigger.memory.asked],
@@ -74,6 +74,7 @@ def summary_of(watch: Watch) -> dict[str, Any]:
         "totals": msgspec.to_builtins(watch.totals),
         "estimate": watch.performances.outlook.summary(),
         "performance": performance_summary(watch.performances.whole),
+        **watch.also(),
     }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,10 +21,12 @@ from monitor.counting import CheckedBatch
 from monitor.drift import ConceptDrift
 from monitor.layout import Layout
 from monitor.monitor import Monitor
+from monitor.observation import ClosedPane
 from monitor.reference import Reference
 from monitor.schema import Schema
 from monitor.trigger import State
 from stream.events import Event, Features, Rejected
+from stream.labels import Label
 from stream.learner import Prediction, all_plain, plain
 from stream.records import Offsets
 from stream.sections import Task
@@ -127,6 +130,17 @@ class Watch:
         self._batch: CheckedBatch | None = None
         self.noted: list[Noted] = []
 
+    def more(self) -> bytes:
+        """Return what a kind of watch remembers beside all that any does."""
+        return b""
+
+    def restore_more(self, data: bytes) -> None:
+        """Become what ``more`` said."""
+
+    def also(self) -> dict[str, Any]:
+        """Return what a kind of watch shows in its summary beside all that any does."""
+        return {}
+
     @property
     def is_halted(self) -> bool:
         """Whether learning pauses."""
@@ -177,26 +191,16 @@ class Watch:
             Labels that met their prediction in it, in order.
         """
         self._offsets = {str(place): offset for place, offset in offsets.items()}
-        drifts: tuple[ConceptDrift, ...] = ()
-        if self.is_warm:
-            drifts = self.performances.labelled(labelled, self.monitor)
-        elif len(self.first.labels) < self.config.warmup_events:
-            self.first.labels += [row.label for row in labelled]
-        self.drifts += drifts
-        findings = [Finding("concept_drift", round(d.at_time * 1000), drift=d) for d in drifts]
         noted, self.noted, batch, self._batch = self.noted, [], self._batch, None
         if not noted or batch is None:
-            return findings
+            return self._labelled(labelled) if self.is_warm else self._warm_up([], [], labelled)
         if len(noted) < batch.rows:  # repeats are no part of a pane
             batch = self.monitor.check([one.event.features for one in noted])
         self.totals.events += batch.rows
-        self.totals.errors += int(batch.errors.sum())
-        for row in sorted(batch.anomalies):  # they were found column by column
-            self._add_anomalies(batch.anomalies[row], noted[row].event.time)
+        self._note(noted, batch)
         if not self.is_warm:
-            return findings + self._warm_up(noted, batch)
-        findings += self._count(noted, batch)
-        return findings
+            return self._warm_up(noted, batch.errors.tolist(), labelled)
+        return self._count(noted, batch, labelled)
 
     def correct(self, schema: Schema, time: int) -> list[Finding]:
         """Go on with a schema that a person changed; a halt ends.
@@ -232,13 +236,29 @@ class Watch:
         self.rows.clear()
         self.reference = None
 
-    def _warm_up(self, noted: list[Noted], batch: CheckedBatch) -> list[Finding]:
+    def _note(self, noted: Sequence[Noted], batch: CheckedBatch) -> None:
+        """Add up what is wrong with events."""
+        self.totals.errors += int(batch.errors.sum())
+        for row in sorted(batch.anomalies):  # they were found column by column
+            self._add_anomalies(batch.anomalies[row], noted[row].event.time)
+
+    def _labelled(self, labelled: Sequence[Labelled]) -> list[Finding]:
+        """Score labels that met their prediction."""
+        drifts = self.performances.labelled(labelled, self.monitor)
+        self.drifts += drifts
+        return [Finding("concept_drift", round(d.at_time * 1000), drift=d) for d in drifts]
+
+    def _warm_up(
+        self, noted: Sequence[Noted], wrong: Sequence[bool], labelled: Sequence[Labelled]
+    ) -> list[Finding]:
         """Keep the events that may be learned from; with enough of them, make the reference."""
         first = self.first
+        if len(first.labels) < self.config.warmup_events:
+            first.labels += [row.label for row in labelled]
         first.events += [
             FirstEvent(one.value, plain(self.task, one.prediction), one.learned)
-            for one, wrong in zip(noted, batch.errors.tolist(), strict=True)
-            if not wrong
+            for one, is_wrong in zip(noted, wrong, strict=True)
+            if not is_wrong
         ]
         if len(first.events) < self.config.warmup_events:
             return []
@@ -252,28 +272,48 @@ class Watch:
         self.reference = self.monitor.reference
         return [Finding("reference", noted[-1].event.time)]
 
-    def _count(self, noted: list[Noted], batch: CheckedBatch) -> list[Finding]:
+    def _count(
+        self, noted: list[Noted], batch: CheckedBatch, labelled: Sequence[Labelled]
+    ) -> list[Finding]:
+        """Count events and labels; the event that opens a pane of event time is the first in it."""
         said = [one.prediction for one in noted]
-        self.performances.predicted([one for one in said if one is not None])
-        panes = self.monitor.count(
-            batch,
-            [one.event.time / 1000 for one in noted],
-            predictions=all_plain(self.task, said),
-        )
-        findings = []
-        for closed in panes:
-            self._add_anomalies(closed.anomalies, round(closed.pane.last * 1000))
-            layout = self.monitor.recorder.layout if self.monitor.recorder else Layout(())
-            scores = self.performances.close_pane()
-            before = self.last
-            self.recent_drifts = (self.recent_drifts + self.drifts)[-_DRIFTS:]
-            self.last = pane_row(closed, layout, self.version, scores, self.drifts, self._offsets)
-            self.rows.append(self.last)
-            self.totals.add_pane(self.last, self._features)
-            self.drifts = []
-            time = round(closed.pane.last * 1000)
-            findings.append(Finding("pane", time, pane=self.last, before=before))
-        return findings
+        times = [one.event.time / 1000 for one in noted]
+        before, own = len(noted), len(labelled)
+        if self._opens_a_pane(times):
+            before -= 1
+            if labelled and labelled[-1].features is noted[-1].event.features:
+                own -= 1
+        findings = self._labelled(labelled[:own])
+        self.performances.predicted([one for one in said[:before] if one is not None])
+        findings += self._closed_panes(batch, times, all_plain(self.task, said))
+        self.performances.predicted([one for one in said[before:] if one is not None])
+        return findings + self._labelled(labelled[own:])
+
+    def _opens_a_pane(self, times: Sequence[float]) -> bool:
+        recorder = self.monitor.recorder
+        if recorder is None or recorder.config.seconds is None:
+            return False
+        return recorder.until_close(np.array(times, dtype=np.float64)) <= len(times)
+
+    def _closed_panes(
+        self, batch: CheckedBatch, times: Sequence[float], said: list[Label | None]
+    ) -> list[Finding]:
+        panes = self.monitor.count(batch, times, predictions=said)
+        return [self._closed(closed) for closed in panes]
+
+    def _closed(self, closed: ClosedPane) -> Finding:
+        """Remember a closed pane."""
+        time = round(closed.pane.last * 1000)
+        self._add_anomalies(closed.anomalies, time)
+        layout = self.monitor.recorder.layout if self.monitor.recorder else Layout(())
+        scores = self.performances.close_pane()
+        before = self.last
+        self.recent_drifts = (self.recent_drifts + self.drifts)[-_DRIFTS:]
+        self.last = pane_row(closed, layout, self.version, scores, self.drifts, self._offsets)
+        self.rows.append(self.last)
+        self.totals.add_pane(self.last, self._features)
+        self.drifts = []
+        return Finding("pane", time, pane=self.last, before=before)
 
     @property
     def _features(self) -> tuple[str, ...]:

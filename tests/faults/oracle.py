@@ -51,7 +51,6 @@ class Replay:
     ) -> None:
         self.config = config
         self.line = line_factory(config)(version)
-        self.panes: list[Any] = []
         self.predicted: dict[tuple[str, int, int], Any] = {}
         self.dead: set[tuple[str, int, int]] = set()
         for part in [records] if script is None else script.turns(self.line, list(records)):
@@ -66,9 +65,13 @@ class Replay:
     def _handle(self, records: Sequence[LogRecord]) -> None:
         step = self.line.handle(records, 0)
         assert step.halt is None, step.halt
-        self.panes += [found.pane for _, found in step.findings if found.kind == "pane"]
         self.predicted |= {place(row.record): row for row in step.predictions}
         self.dead |= {place(letter.record) for letter in step.dead_letters}
+
+    @property
+    def panes(self) -> list[Any]:
+        """All that closed, those too which closed where a shard adopted its reference."""
+        return [] if self.line.watch is None else list(self.line.watch.rows)
 
     @property
     def learned(self) -> Counter[Any]:

@@ -9,11 +9,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from monitor.panes import Pane, merge
 from stream.logs.open_log import open_log
 from stream.records import NewRecord
 from stream.sharding.names import shard_name, shard_names
 from stream.sharding.read import is_read
+from stream.sharding.stream_state import PROGRESS_PART, Progress
 from stream.storage.store import Store
+from stream.watching.monitor_config import PARTS
 from tests.faults import shard_victim
 from tests.faults.oracle import Replay, read_all, script_of, source_of
 from tests.faults.promises import Record
@@ -28,7 +33,15 @@ _TOGETHER = 50
 
 
 class ShardScene(Scene):
-    """A scene whose stream has a shard for each of ``SHARDS`` partitions; ``model`` are keys."""
+    """A scene whose stream has a shard for each of ``SHARDS`` partitions.
+
+    Parameters
+    ----------
+    session
+        That a worker may be silent.
+    model
+        Keys of the section.
+    """
 
     def __init__(
         self,
@@ -36,6 +49,7 @@ class ShardScene(Scene):
         store_url: str,
         folder: Path,
         record: Record,
+        session: str = "10s",
         **model: Any,
     ) -> None:
         self.folder = folder
@@ -46,7 +60,7 @@ class ShardScene(Scene):
             broker, store_url, folder, record, events=0,
             stream={"shards": "partition"},
             topics={"partitions": SHARDS},
-            worker={"session_timeout": "10s"},
+            worker={"session_timeout": session},
             labels={"max_delay": "200s"},
             model=model,
         )  # fmt: skip
@@ -136,6 +150,8 @@ class ShardScene(Scene):
         pids = {process.pid for process in processes}
 
         def shared() -> bool:
+            for process in processes:
+                assert process.is_alive(), self.errors.read_text()
             found = self.owners()
             return set(found) == pids and sorted(found.values()) == wanted
 
@@ -174,3 +190,56 @@ class ShardScene(Scene):
         store = self.store()
         assert store.sharding.names() == shard_names(SHARDS)
         store.close()
+
+    def wait_until_added_up(self) -> None:
+        """Wait until fewer panes are left than one of the stream is made of."""
+        store = self.store()
+
+        def added_up() -> bool:
+            merged = _merged(store)
+            closed = [store.of_shard(name).history.after(-1, 10_000) for name in merged]
+            return len(merged) == SHARDS and (
+                sum(len(rows) for rows in closed) - sum(merged.values()) - SHARDS < PARTS
+            )
+
+        try:
+            wait_until(added_up, "the stream's last pane", SECONDS)
+        finally:
+            store.close()
+
+    def assert_the_monitor_adds_up(self) -> None:
+        """Hold the stream's panes against those of all shards: each once, to the last count.
+
+        Each shard's are what an uninterrupted worker makes; see the other assertion.
+        """
+        store = self.store()
+        try:
+            whole = [stored.row for stored in store.history.panes()][::-1]
+            assert [row.index for row in whole] == list(range(len(whole)))
+            newest = store.newest()
+            assert newest is not None
+            monitor = newest.status["monitor"]["merged"]
+            assert not any(monitor[name] for name in ("missed", "damaged", "left_out"))
+            merged, parts = _merged(store), []
+            for name in shard_names(SHARDS):
+                rows = store.of_shard(name).history.after(-1, 10_000)
+                assert [stored.row.index for stored in rows] == list(range(len(rows)))
+                parts += [stored.row for stored in rows if stored.row.index <= merged[name]]
+            assert merge(Pane.from_bytes(row.data) for row in whole) == merge(
+                Pane.from_bytes(row.data) for row in parts
+            )
+            references = [one for one in store.happenings(10_000) if one["kind"] == "reference"]
+            assert len(references) == 1
+            numbers = store.shared.after("decision", 0)
+            assert numbers == list(range(1, len(numbers) + 1))
+            assert newest.status["coordinator"]["epoch"] > 1, "the coordinator was never lost"
+        finally:
+            store.close()
+
+
+def _merged(store: Store) -> dict[str, int]:
+    """Return by shard the number of its last pane that is in one of the stream."""
+    newest = store.newest()
+    if newest is None or (part := store.load_part(newest, PROGRESS_PART)) is None:
+        return {}
+    return msgspec.msgpack.decode(part, type=Progress).merged

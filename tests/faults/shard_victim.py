@@ -24,6 +24,7 @@ from stream.errors import RiverrunError
 from stream.logs.sqlite_log import SqliteSink
 from stream.logs.sqlite_source import SqliteSource
 from stream.tracing import Untraced
+from tests.faults.hosts import enter
 from tests.lines import make_config
 
 
@@ -84,12 +85,14 @@ def main(arguments: dict[str, Any], sections: dict[str, Any], errors: str) -> No
     ----------
     arguments
         ``told``: a file for its log lines. ``freeze``: a file; once it is there the process stops
-        itself (SIGSTOP).
+        itself (SIGSTOP). ``host``: the network namespace that it is in.
     sections
         Of the configuration.
     errors
         A file for the message of what a person would be told.
     """
+    if "host" in arguments:
+        enter(arguments["host"])
     out = Path(arguments["told"]).open("a", buffering=1)  # noqa: SIM115  # as long as the process
     structlog.configure(
         processors=[

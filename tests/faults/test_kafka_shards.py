@@ -55,7 +55,9 @@ def test_workers_that_join_die_freeze_and_leave_lose_nothing_and_repeat_nothing(
     assert code == 0, errors
     scene.wait_for_owners(third)
     scene.wait_until_read()
+    scene.wait_until_added_up()
     scene.signal(third, signal.SIGTERM)
     code, errors = scene.end(third)
     assert code == 0, errors
     scene.assert_each_shard_same_as_uninterrupted()
+    scene.assert_the_monitor_adds_up()

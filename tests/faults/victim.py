@@ -189,6 +189,7 @@ def _worker(config: Config, log: Log, store: Store, killer: Killer) -> Worker:
     event.listen(store._engine, "before_cursor_execute", lambda *_: killer.at("statement"))
     event.listen(store._engine, "commit", lambda _: killer.at("transaction_end"))
     killer.around(store, "commit", "commit")
+    killer.around(store.key_models, "load", "loading_keys")
     return worker
 
 

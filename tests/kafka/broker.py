@@ -34,9 +34,9 @@ _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl_port},\
+listeners=PLAINTEXT://{host}:{port},SASL_PLAINTEXT://127.0.0.1:{sasl_port},\
 CONTROLLER://127.0.0.1:{controller_port}{more}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl_port}{more_advertised}
+advertised.listeners=PLAINTEXT://{host}:{port},SASL_PLAINTEXT://127.0.0.1:{sasl_port}{more_advertised}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,\
@@ -111,6 +111,8 @@ class LocalKafka:
     is_brief
         Whether it is for a few minutes and thousands of records: it starts in half the CPU time,
         and is slower than others once those have warmed up.
+    host
+        The address of this machine that clients reach it at.
 
     Attributes
     ----------
@@ -126,6 +128,7 @@ class LocalKafka:
         port: int | None = None,
         has_doors: bool = False,
         is_brief: bool = False,
+        host: str = "127.0.0.1",
     ) -> None:
         self._libs = jars()
         self._is_temporary = data is None
@@ -136,6 +139,7 @@ class LocalKafka:
         self._properties = self.data / "server.properties"
         self._has_doors = has_doors
         self._is_brief = is_brief
+        self._host = host
         if has_doors:
             from tests.kafka.listeners import Doors
 
@@ -145,7 +149,7 @@ class LocalKafka:
     @property
     def url(self) -> str:
         """What ``open_log`` takes."""
-        return f"kafka://127.0.0.1:{self.port}"
+        return f"kafka://{self._host}:{self.port}"
 
     @property
     def sasl_url(self) -> str:
@@ -166,12 +170,13 @@ class LocalKafka:
         RuntimeError
             When it ends, or does not answer in two minutes; with the end of its log.
         """
-        if is_listening(self.port):
+        if is_listening(self.port, self._host):
             raise RuntimeError(
                 f"port {self.port} is in use: stop what listens there, or use --port"
             )
         self.data.mkdir(parents=True, exist_ok=True)
         text = _PROPERTIES.format(
+            host=self._host,
             port=self.port,
             sasl_port=self.sasl_port,
             controller_port=free_port(),
@@ -240,7 +245,7 @@ class LocalKafka:
     def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.is_running():
-            if is_listening(self.port) and _answers(self.url):
+            if is_listening(self.port, self._host) and _answers(self.url):
                 return
             time.sleep(0.1)
         self.kill()
@@ -269,10 +274,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def is_listening(port: int) -> bool:
-    """Whether somebody listens on a port of 127.0.0.1."""
+def is_listening(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether somebody listens on a port of an address of this machine."""
     with closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
 def _answers(url: str) -> bool:

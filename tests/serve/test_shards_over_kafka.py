@@ -68,7 +68,9 @@ def test_what_one_api_takes_another_answers_from_and_the_shard_scores(divided, w
         wait(lambda: one.get(base).json()["status"]["counts"]["served"] == 1, 60)
         shards = one.get(base).json()["status"]["shards"]
     scored = [shard["shard"] for shard in shards if shard["counts"]["served"]]
-    assert scored == [second["shards"][0]["shard"]], "the shard that answered is the one that scores"
+    assert scored == [second["shards"][0]["shard"]], (
+        "the shard that answered is the one that scores"
+    )
     assert all(shard["counts"]["learned"] for shard in shards)
     other.log.close()
     other.history.store.close()

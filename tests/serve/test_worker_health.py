@@ -7,13 +7,17 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
+from threading import Barrier, Event
 from uuid import uuid4
 
 import httpx
 import pytest
 
 from serve.worker_health.pulse import Pulse
+from stream.sharding.shard_run import ShardRun
 from tests.conftest import running_postgres
+from tests.faults.watching import wait_until
 from tests.kafka.broker import free_port
 from tests.processes.forked import COMMAND, ROOT, ForkedRiverrun
 
@@ -29,15 +33,21 @@ pipeline = "linear_model.LogisticRegression()"
 [worker]
 health_port = {port}
 """
+DIVIDED = """
+[topics]
+partitions = 4
+[retrain]
+enabled = false
+"""
 DEADLINE = 120
 
 
 class Probed:
     """A worker in a process of its own, and who asks it."""
 
-    def __init__(self, folder, store: str) -> None:
+    def __init__(self, folder, store: str, more: str) -> None:
         self.port = free_port()
-        (folder / "riverrun.toml").write_text(CONFIG.format(store=store, port=self.port))
+        (folder / "riverrun.toml").write_text(CONFIG.format(store=store, port=self.port) + more)
         kept = {k: v for k, v in os.environ.items() if not k.startswith("RIVERRUN_")}
         self.options = {"cwd": folder, "env": kept | {"PYTHONPATH": str(ROOT)}, "text": True}
         self.process = ForkedRiverrun([*COMMAND, "worker"], stderr=subprocess.PIPE, **self.options)
@@ -69,8 +79,8 @@ def probed(tmp_path):
     """Return what starts one; it is ended when the test is."""
     started = []
 
-    def start(store: str = "sqlite:///store.db") -> Probed:
-        started.append(Probed(tmp_path, store))
+    def start(store: str = "sqlite:///store.db", more: str = "") -> Probed:
+        started.append(Probed(tmp_path, store, more))
         return started[-1]
 
     yield start
@@ -97,6 +107,14 @@ def test_a_worker_is_alive_and_ready_until_it_is_stopped(probed):
     assert (lost.status_code, lost.json()["title"]) == (404, "Not Found")
     assert worker.get("/healthz").headers["server"].strip() == "riverrun"
     assert httpx.head(f"http://127.0.0.1:{worker.port}/healthz").text == ""
+    assert worker.end() == 0
+
+
+def test_so_is_a_worker_that_shares_a_divided_stream(probed, monkeypatch):
+    monkeypatch.setenv("RIVERRUN_STREAM__SHARDS", "partition")
+    worker = probed(more=DIVIDED)
+    assert worker.wait("/readyz", 200).json()["parts"] == {"store": "ok", "log": "ok"}
+    assert worker.get("/healthz").json() == {"status": "alive"}
     assert worker.end() == 0
 
 
@@ -157,3 +175,36 @@ def test_where_an_event_may_take_for_ever_so_may_a_turn():
     pulse.heard_in(lambda: True)()
     now[0] = 1e6
     assert pulse.trouble is None
+
+
+def test_each_shards_loop_is_heard_from_its_beginning_to_its_end():
+    now, turns = [0.0], {0: Event(), 2: Event()}
+    pulse = Pulse(120_000, lambda: now[0])
+    begun = Barrier(3)
+
+    def work(number: int, should_stop: Callable[[], bool]) -> None:
+        begun.wait(DEADLINE)
+        while not turns[number].wait(0.005):
+            should_stop()
+
+    def stuck_work(number: int, _: Callable[[], bool]) -> None:
+        begun.wait(DEADLINE)
+        turns[number].wait(DEADLINE)
+
+    asks = pulse.heard_in(lambda: False)
+    asks()
+    runs = [
+        ShardRun(0, "0-of-4", pulse.heard_in_shards(work)),
+        ShardRun(2, "2-of-4", pulse.heard_in_shards(stuck_work)),
+    ]
+    begun.wait(DEADLINE)
+    now[0] = 181.0
+    asks()
+    wait_until(lambda: pulse.trouble == "shard 2 has been in one turn for 181 s", "that")
+    turns[2].set()
+    runs[1].join()
+    assert pulse.trouble is None  # what has ended is no longer waited for
+    now[0] = 400.0
+    wait_until(lambda: pulse.trouble == "the worker has been in one turn for 219 s", "that")
+    turns[0].set()
+    runs[0].join()

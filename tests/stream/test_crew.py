@@ -20,12 +20,14 @@ class Group:
     """A membership whose changes a test makes up."""
 
     copies_offsets = True
+    is_heard = True
 
     def __init__(self) -> None:
         self.coming: list[Change] = []
         self.has_joined = False
         self.copied: dict = {}
         self.left = 0
+        self.polls = 0
 
     def say(self, kind: str, *numbers: int) -> threading.Event:
         done = threading.Event()
@@ -33,6 +35,7 @@ class Group:
         return done
 
     def poll(self, seconds: float) -> list[Change]:
+        self.polls += 1
         found, self.coming = self.coming, []
         self.has_joined = self.has_joined or bool(found)
         if not found:
@@ -147,6 +150,19 @@ def test_a_shard_that_somebody_claimed_is_claimed_again_while_it_is_ours(bench, 
     wait_until(lambda: sorted(bench.begun) == [0, 0, 1], "a second claim")
     bench.end()
     assert bench.failure is None
+
+
+def test_nothing_is_begun_while_the_group_does_not_answer(bench, monkeypatch):
+    monkeypatch.setattr(crew_module, "_FENCED_SECONDS", 0.0)
+    bench.raising = {0: FencedError("s/0-of-4", 1, 2)}
+    bench.group.is_heard = False
+    bench.start()
+    bench.group.say("assigned", 0)
+    polls = bench.group.polls
+    wait_until(lambda: bench.group.polls > polls + 10, "turns")
+    assert bench.begun == []
+    bench.group.is_heard = True
+    wait_until(lambda: bench.begun == [0, 0], "work, and a second claim")
 
 
 def test_a_shard_that_halts_ends_the_worker_when_all_is_committed(bench):

@@ -90,7 +90,9 @@ def test_a_member_that_was_silent_loses_its_shards_and_is_told(tmp_path):
         frozen, other = member(store, "a", clock, 6.0), member(store, "b", clock, 6.0)
         tick(frozen)
         clock.time += 7.0
+        assert not frozen.is_heard, "what it was told last may no longer be so"
         assert kinds(tick(other)) == {"assigned": {0, 1, 2, 3}}
+        assert other.is_heard
         assert kinds(tick(frozen)) == {"lost": {0, 1, 2, 3}}
         (revoked,) = tick(other)
         revoked.done()

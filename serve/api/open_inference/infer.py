@@ -13,6 +13,7 @@ from serve.api.live_model import Live
 from serve.api.open_inference.tensors import Tensor, as_bytes, refuse, rows_of
 from serve.api.predicting.answer import answer_one
 from serve.api.predicting.offsets import model_that_read
+from serve.api.predicting.prefetch import bring_keys
 from serve.api.problems import FieldError, Problem, ProblemError, problem_of
 from serve.api.served_stream import ServedStream
 from stream.sections import Task
@@ -76,6 +77,7 @@ async def infer(stream: ServedStream, request: Request, version: str | None) -> 
     live = await model_that_read(stream, wanted)
     serve_version(stream, live, version)
     rows = rows_of(asked.inputs, binary, stream.config.api.max_batch)
+    await bring_keys(stream, map(_encode, rows))
     answered = _predict(stream, live, rows, _is_recorded(stream, asked))
     outputs = _outputs(stream.config.model.task, answered)
     return _write(stream, live, asked, outputs, all(row.recorded for row in answered))

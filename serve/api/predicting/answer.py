@@ -40,7 +40,7 @@ class Answered(NamedTuple):
     repeated: bool
 
 
-class _Answer(msgspec.Struct, gc=False):
+class _Answer(msgspec.Struct, gc=False, omit_defaults=True):
     event_id: str | None
     prediction: Label | None
     probabilities: dict[str, float] | None
@@ -49,6 +49,7 @@ class _Answer(msgspec.Struct, gc=False):
     staleness_seconds: float
     recorded: bool
     flags: list[Flag]
+    answered_by: str | None = None
     shards: tuple[Voice, ...] | msgspec.UnsetType = msgspec.UNSET
     silent_shards: int | msgspec.UnsetType = msgspec.UNSET
 
@@ -128,7 +129,7 @@ def _recorded(
     said = say(stream, live, event.features, where)
     if isinstance(said, Problem):
         return said
-    served = Served(said[0].prediction, live.version, live.learned_offset)
+    served = Served(said[0].prediction, live.version, live.learned_offset, said[0].answered_by)
     header = _encode(served)
     new = _record(stream, event, value, header)
     if new.size > MAX_RECORD_BYTES:
@@ -223,7 +224,7 @@ def _body(
     *,
     recorded: bool,
 ) -> bytes:
-    task, (prediction, voices, silent) = stream.config.model.task, said[0]
+    task, prediction = stream.config.model.task, said[0].prediction
     answer = _Answer(
         shown,
         decide(task, prediction),
@@ -233,9 +234,10 @@ def _body(
         round(max(0.0, now - live.created_at), 3),
         recorded,
         said[1],
+        said[0].answered_by,
     )
     if live.is_of_shards:
-        answer.shards, answer.silent_shards = voices, silent
+        answer.shards, answer.silent_shards = said[0].voices, said[0].silent
     return _encode(answer)
 
 

@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from serve.api.predicting.answer import Answered, answer_one, plain_problem
 from serve.api.predicting.offsets import live_model
+from serve.api.predicting.prefetch import bring_keys
 from serve.api.predicting.spool import Spool
 from serve.api.problems import FieldError, Problem, ProblemError, problem_of
 from serve.api.served_stream import ServedStream
@@ -76,6 +77,7 @@ class NdjsonAnswer(Response):
         limit = self._stream.config.api.max_body_bytes
         try:
             async for line in lines_of(receive, limit, self._seconds):
+                await bring_keys(self._stream, [] if line is None else [line])
                 await spool.put(self._answered(line, f"events[{index}]"))
                 index += 1
                 if time.perf_counter() > turn_ends:

@@ -1,4 +1,4 @@
-"""A stream in shards: leases on them, references of each, and what they share."""
+"""A stream in shards: leases on them, references of each, what they share; and models of keys."""
 
 from __future__ import annotations
 
@@ -67,3 +67,18 @@ def upgrade() -> None:
         Column("kind", String(32), nullable=False),
         Column("number", BigInteger, nullable=False),
     )
+    op.create_table(
+        "key_models",
+        Column("stream", String(128), primary_key=True),
+        Column("shard", String(128), primary_key=True),
+        Column("key", String(512), primary_key=True),
+        Column("number", BigInteger, primary_key=True),
+        Column("dropped_at", BigInteger, nullable=True),
+        Column("learned", BigInteger, nullable=False),
+        Column("turn", BigInteger, nullable=False),
+        Column("mark", BigInteger, nullable=False),
+        Column("seal", String(200), nullable=False),
+        Column("data", LargeBinary, nullable=False),
+    )
+    for name, column_name in (("number", "number"), ("drop", "dropped_at")):
+        op.create_index(f"key_models_by_{name}", "key_models", ["stream", "shard", column_name])
