@@ -24,7 +24,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "setting up $(VENV) with $$($(PYTHON) --version) (about a minute, once)" >&2
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "on Debian: apt-get install python3-venv"; exit 2; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable '.[demo,postgres,parquet,otel,librdkafka,minibatch,dev]'
+	  --constraint constraints.txt --editable '.[demo,postgres,parquet,otel,librdkafka,quix,minibatch,dev]'
 	@touch $@
 
 demo: $(INSTALLED) ## A year of New York departures, predicted and learned while you watch.

@@ -36,8 +36,11 @@ MODELS = {
         "Hoeffding tree": "tree.HoeffdingTreeClassifier()",
     },
     "regression": {
-        "linear regression": _INPUT + "linear_model.BayesianLinearRegression()",
-        "Hoeffding tree": "tree.HoeffdingTreeRegressor()",
+        "linear regression": _INPUT
+        + "linear_model.LinearRegression(optim.SGD(0.02), clip_gradient=1.0)",
+        # Its leaves have linear models, which take no text.
+        "Hoeffding tree": "(compose.SelectType(str) | preprocessing.OneHotEncoder()) + "
+        "compose.SelectType(int, float) | tree.HoeffdingTreeRegressor()",
     },
 }
 LOSS = {"binary": "LogLoss", "regression": "MAE"}

@@ -115,7 +115,7 @@ def opened_crew(
         crew = Crew(membership, count, heard(work), clock, copies)
         topics = [config.events_topic, config.labels_topic]
         with (
-            coordinated(config, secrets, count, clock, to_the_end=until_caught_up),
+            coordinated(config, secrets, count, clock, make_line, to_the_end=until_caught_up),
             _averaging(config, store),
         ):
             yield OpenedCrew(crew, lambda: is_read(log, topics, store.sharding), store)

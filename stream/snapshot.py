@@ -15,6 +15,7 @@ import msgspec
 
 from stream.checkpoint import (
     ADOPTED_PART,
+    GATES_PART,
     KEYS_PART,
     LIFECYCLE_PART,
     MODEL_PART,
@@ -29,6 +30,7 @@ from stream.checkpoint import (
 from stream.counts import Counts
 from stream.frozen import thaw
 from stream.keys.on_line import key_changes, key_sum, mark_keys_committed, restore_keys
+from stream.lifecycle.following import write_gates
 from stream.opinions import Given
 from stream.records import TopicPartition
 from stream.settled import Settlement
@@ -88,6 +90,8 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
     lifecycle = line.lifecycle
     if lifecycle is not None:
         parts[LIFECYCLE_PART] = pickle.dumps(lifecycle, 5)
+        if watch is not None and not watch.decides:
+            parts[GATES_PART] = write_gates(lifecycle)
     if line.adopted.count:
         parts[ADOPTED_PART] = pickle.dumps(line.adopted.known(), 5)
     if (keys := key_changes(line)) is not None:

@@ -21,6 +21,7 @@ from serve.api.key_metrics import key_families
 from serve.api.lifecycle.metrics import retrain_families
 from serve.api.live_model import LiveShards
 from serve.api.served_stream import ServedStream, Streams
+from serve.api.shard_metrics import shard_families, shards_of
 from serve.api.worker_metrics import worker_families
 from stream.counts import LABEL_FATES
 
@@ -176,6 +177,11 @@ class StreamMetrics(Collector):
         yield from worker_families(
             {s.name: s.status for s in self._streams},
             {s.name: s.lag.by_topic for s in self._streams},
+        )
+        yield from shard_families(
+            {s.name: shards_of(s.models.shards, s.models.newest) for s in self._streams},
+            {s.name: s.lag.by_partition for s in self._streams},
+            {s.name: s.clock.now() for s in self._streams},
         )
         yield self._scores()
         # Of a stream whose monitor is switched off there is nothing.

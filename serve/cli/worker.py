@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import closing
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +31,16 @@ if TYPE_CHECKING:
     from stream.tracing import Tracing
 
 
+_MEMBER = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+class Runner(StrEnum):
+    """Who runs the core step."""
+
+    RIVERRUN = "riverrun"
+    QUIX = "quix"
+
+
 def worker(
     config: ConfigOption = DEFAULT_CONFIG,
     until_caught_up: Annotated[
@@ -41,6 +53,16 @@ def worker(
     log_level: LogLevelOption = LogLevel.INFO,
     log_format: LogFormatOption = LogFormat.AUTO,
     stop_with_parent: ParentOption = False,
+    runner: Annotated[
+        Runner, typer.Option("--runner", help="Who reads, keeps the state and commits.")
+    ] = Runner.RIVERRUN,
+    member: Annotated[
+        str,
+        typer.Option("--member", help="With --runner quix: this process, among those that share."),
+    ] = "0",
+    state_dir: Annotated[
+        Path, typer.Option("--state-dir", help="With --runner quix: folder of its state.")
+    ] = Path("state"),
 ) -> None:
     """Run the worker of a stream.
 
@@ -60,6 +82,13 @@ def worker(
             watch_parent()
         settings = load_config(config)
         secrets = read_secrets(os.environ)
+        if runner is Runner.QUIX:
+            status = _work_by_quix(
+                settings, secrets, config, member, state_dir, until_caught_up, rebuild
+            )
+            if as_json:
+                print_json(status)
+            return
         work = _work if settings.stream.shards == "all" else _work_on_shards
         with healthy(settings, secrets) as pulse:
             status = work(settings, secrets, config, asked, pulse, until_caught_up, rebuild)
@@ -67,6 +96,34 @@ def worker(
         print_json(status)
     elif until_caught_up:
         _say_result(status)
+
+
+def _work_by_quix(
+    config: Config,
+    secrets: Any,
+    path: Path,
+    member: str,
+    state_dir: Path,
+    until_caught_up: bool,
+    rebuild: bool,
+) -> dict[str, Any]:
+    from serve.quix_runner import run_by_quix
+    from stream.errors import InputError
+
+    if rebuild:
+        raise InputError(
+            "--rebuild: Quix keeps the state; give the stream another name, which learns it anew"
+        )
+    if not _MEMBER.fullmatch(member):
+        raise InputError(f"--member {member[:80]!r}: 1 to 100 letters, digits, . _ - are expected")
+    return run_by_quix(
+        config,
+        secrets,
+        str(path),
+        member=member,
+        state_dir=state_dir,
+        until_caught_up=until_caught_up,
+    )
 
 
 def _work(

@@ -20,8 +20,8 @@ def adopters_of(config: Config, shard: str) -> list[Adopter]:
         The name of the shard in the store.
     """
     adopters: list[Adopter] = []
-    if config.model.share == "averaged":
-        adopters.append(Averager(shard))
     if config.monitor.enabled:
         adopters += [ReferenceAdopter(shard_number(shard)), DecisionAdopter()]
+    if config.model.share == "averaged":
+        adopters.append(Averager(shard))
     return adopters

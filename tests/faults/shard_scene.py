@@ -40,7 +40,7 @@ class ShardScene(Scene):
     session
         That a worker may be silent.
     model
-        Keys of the section.
+        Keys of ``[model]``.
     """
 
     def __init__(

@@ -73,10 +73,21 @@ def test_the_status_is_the_sum_of_the_shards_and_names_each(divided, wait):
 def test_the_metrics_are_the_sums(divided, wait):
     with divided.api() as client:
         wait(lambda: client.get("/v1/streams/flights").json()["status"])
+        shards = client.get("/v1/streams/flights").json()["status"]["shards"]
+        wait(lambda: "riverrun_shard_lag_records{" in client.get("/metrics").text)
         text = client.get("/metrics").text
     assert 'riverrun_learned_total{stream="flights"} 60.0' in text
     assert 'riverrun_lag_records{stream="flights",topic="flights.events"} 0.0' in text
     assert 'riverrun_checkpoint_age_seconds{stream="flights"}' in text
+    assert 'riverrun_shards{stream="flights"} 3.0' in text
+    assert 'riverrun_shard_workers{stream="flights"} 1.0' in text
+    for shard in shards:
+        of = f'{{shard="{shard["shard"]}",stream="flights"}}'
+        assert f"riverrun_shard_learned_total{of} {shard['counts']['learned']}.0" in text
+        assert f"riverrun_shard_lag_records{of} 0.0" in text
+        assert f"riverrun_shard_claims_total{of} 1.0" in text
+        assert f"riverrun_shard_checkpoint_age_seconds{of}" in text
+        assert shard["worker"]["memory_bytes"] > 0
 
 
 def test_a_prediction_is_the_one_of_the_shard_that_the_key_hashes_to(divided, wait):
