@@ -204,6 +204,8 @@ class Adopting:
 
 def take(line: Line, adopter: Adopter, shared: Shared) -> None:
     """Let a line adopt something, and remember where it did."""
+    if line.watch is not None:  # panes that close by it remember where; a line just loaded does not
+        line.watch.stands_at(line.offsets)
     adopter.adopt(line, shared)
     line.adopted.note(shared.kind, shared.number, line.learned_offset)
 

@@ -184,6 +184,10 @@ class Watch:
             for row, wrong in enumerate(batch.errors.tolist())
         ]
 
+    def stands_at(self, offsets: Offsets) -> None:
+        """Take note of how far has been read, which closing panes remember."""
+        self._offsets = {str(place): offset for place, offset in offsets.items()}
+
     def close(self, offsets: Offsets, labelled: Sequence[Labelled]) -> list[Finding]:
         """End a segment: count what was noted, and return what was found.
 
@@ -194,7 +198,7 @@ class Watch:
         labelled
             Labels that met their prediction in it, in order.
         """
-        self._offsets = {str(place): offset for place, offset in offsets.items()}
+        self.stands_at(offsets)
         noted, self.noted, batch, self._batch = self.noted, [], self._batch, None
         if not noted or batch is None:
             return self._labelled(labelled) if self.is_warm else self._warm_up([], [], labelled)

@@ -40,7 +40,7 @@ def adopted(scene: ShardScene) -> list[int]:
         found = [store.of_shard(name).adoptions.all() for name in shard_names(SHARDS)]
     finally:
         store.close()
-    return [rows[-1].number if rows else 0 for rows in found]
+    return [max((row.number for row in rows if row.kind == KIND), default=0) for rows in found]
 
 
 def wait_for_an_average_after(scene: ShardScene, number: int) -> int:

@@ -35,9 +35,15 @@ KEY = b"a secret of the operator"
 
 SITES = {
     ("serve/api/explainer.py", "Explainer._read"): "checkpoint",
+    ("serve/api/predicting/served_keys.py", "_unpickled"): "model of a key",
     ("serve/model_exchange.py", "read_for"): "model file",
     ("stream/frozen.py", "Frozen.__init__"): "checkpoint",
+    ("stream/keys/key_models.py", "KeyModels._bring"): "model of a key",
+    ("stream/keys/per_key.py", "PerKeyLearner._begun"): "of this process",
+    ("stream/lifecycle/following.py", "_load"): "kept model",
     ("stream/people.py", "People._kept"): "kept model",
+    ("stream/sharding/stream_lifecycle.py", "StreamLifecycle.begin"): "checkpoint",
+    ("stream/sharding/stream_state.py", "restore_stream"): "checkpoint",
     ("stream/snapshot.py", "load_adopted"): "checkpoint",
     ("stream/snapshot.py", "load_learner"): "checkpoint",
     ("stream/snapshot.py", "restore"): "checkpoint",
