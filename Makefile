@@ -68,6 +68,7 @@ bench-full: $(INSTALLED) ## All of it: Kafka, peers, latency, growth, false alar
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.peers --events 100000
 	$(BIN)/python -m benchmarks.mini_batch
+	$(BIN)/python -m benchmarks.sharing
 	$(BIN)/python -m benchmarks.latency --broker local
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.stages

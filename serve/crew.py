@@ -114,8 +114,28 @@ def opened_crew(
         )
         crew = Crew(membership, count, heard(work), clock, copies)
         topics = [config.events_topic, config.labels_topic]
-        with coordinated(config, secrets, count, clock, to_the_end=until_caught_up):
+        with (
+            coordinated(config, secrets, count, clock, make_line, to_the_end=until_caught_up),
+            _averaging(config, store),
+        ):
             yield OpenedCrew(crew, lambda: is_read(log, topics, store.sharding), store)
+
+
+@contextmanager
+def _averaging(config: Config, store: Store) -> Iterator[None]:
+    """Average the shards meanwhile, where that is asked for and no other worker does it."""
+    if config.model.share != "averaged":
+        yield
+        return
+    from stream.sharding.averaging.merger import Merger
+
+    with closing(Merger(config, store, f"{_member()}:average", SystemClock())) as merger:
+        merger.start()
+        yield
+
+
+def _member() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
 
 
 def _join(config: Config, log: Log, store: Store, count: int) -> Membership:
@@ -123,5 +143,4 @@ def _join(config: Config, log: Log, store: Store, count: int) -> Membership:
     joined = log.membership(group_of(config), config.events_topic, seconds)
     if joined is not None:
         return joined
-    member = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-    return LeaseMembership(store.leases, member, count, seconds, SystemClock())
+    return LeaseMembership(store.leases, _member(), count, seconds, SystemClock())

@@ -86,15 +86,19 @@ def status_of_whole(newest: StoredCheckpoint | None, now: float) -> dict[str, An
     Returns
     -------
     dict
-        ``monitor``: as for a stream that is not divided; ``coordinator``: the worker that adds up
-        and decides, its epoch, and number and age of its newest checkpoint. None where there is
-        no such checkpoint.
+        ``monitor``, ``retrain``: as for a stream that is not divided; ``coordinator``: the worker
+        that adds up and decides, its epoch, and number and age of its newest checkpoint. None where
+        there is no such checkpoint.
     """
     if newest is None or "coordinator" not in newest.status:
-        return {"monitor": None, "coordinator": None}
+        return {"monitor": None, "retrain": None, "coordinator": None}
     age = {"checkpoint_age_seconds": max(0.0, now - newest.created_at)}
     coordinator = newest.status["coordinator"] | age
-    return {"monitor": newest.status["monitor"], "coordinator": coordinator}
+    return {
+        "monitor": newest.status["monitor"],
+        "retrain": newest.status["retrain"],
+        "coordinator": coordinator,
+    }
 
 
 def _sum(counted: Iterable[dict[str, int]]) -> dict[str, int]:
@@ -128,6 +132,7 @@ def _shard(shard: Shard, now: float) -> dict[str, Any]:
         "monitor": _monitor(status.get("monitor")),
         "state_digest": status["state_digest"],
         "transport": (status.get("worker") or {}).get("transport"),
+        "worker": status.get("worker"),
     }
 
 

@@ -15,6 +15,7 @@ from stream.pipelines.mini_batch import in_batches
 from stream.pipelines.read import read_metrics, read_pipeline
 from stream.pipelines.tasks import check_task
 from stream.schema_file import SchemaFile
+from stream.sharding.averaging.model import refusals
 
 FACTORY = "factory:"
 """How the name of a function that makes a model begins, where a pipeline is expected."""
@@ -78,6 +79,8 @@ def build_model(config: Config, where: str) -> tuple[Any, dict[str, Any]]:
         metrics = read_metrics(config.metric_names)
     except PipelineError as error:
         problems.append(Problem("model.metrics", repr(list(config.metric_names)), str(error)))
+    if model is not None and section.share == "averaged":
+        problems += [Problem("model.share", "averaged", text) for text in refusals(model)]
     if model is not None and metrics:
         problems += [
             Problem(key, section.task, text) for text in check_task(model, metrics, section.task)

@@ -23,6 +23,7 @@ VIEW_PART = "view"
 LIFECYCLE_PART = "lifecycle"
 WANTED_PART = "wanted"
 ADOPTED_PART = "adopted"
+GATES_PART = "gates"
 KEYS_PART = "keys"
 
 Chunks = Mapping[str, Sequence[tuple[int, bytes]]]

@@ -174,8 +174,9 @@ def _shards_conflicts(config: Config) -> list[Problem]:
         allowed = 'leave it out: with stream.shards = "all" there is one model'
         return [] if share == "independent" else [Problem("model.share", repr(share), allowed)]
     why = 'with stream.shards = "partition"'
+    is_batched = share == "averaged" and config.model.mini_batch
     unfit = {
-        "retrain.enabled": (config.retrain.enabled, f"switch it off: {why} nothing is retrained"),
+        "model.mini_batch": (is_batched, 'leave it out: share = "averaged" learns one by one'),
         "alerts.alertmanager": (
             config.alerts.alertmanager,
             f"leave it out: {why} only alerts.webhook is told",
@@ -186,9 +187,8 @@ def _shards_conflicts(config: Config) -> list[Problem]:
         ),
     }
     return [
-        Problem(key, "true" if found is True else repr(found), allowed)
-        for key, (found, allowed) in unfit.items()
-        if found
+        *(Problem(key, repr(found), allowed) for key, (found, allowed) in unfit.items() if found),
+        *_share_conflicts(config),
     ]
 
 
@@ -203,6 +203,9 @@ def _key_conflicts(config: Config) -> list[Problem]:
     if model.mini_batch is not None:
         allowed = "leave it out: models per key learn event by event"
         problems.append(Problem("model.mini_batch", str(model.mini_batch), allowed))
+    if model.share == "averaged":
+        allowed = "another one: models of keys are not averaged"
+        problems.append(Problem("model.share", repr(model.share), allowed))
     if model.per in {event.id, event.time, event.label}:
         allowed = "name a field that is neither the event's id, time nor label"
         problems.append(Problem("model.per", repr(model.per), allowed))
@@ -210,6 +213,14 @@ def _key_conflicts(config: Config) -> list[Problem]:
         allowed = "list it in event.features, too (model.per_feature says if the models see it)"
         problems.append(Problem("model.per", repr(model.per), allowed))
     return problems
+
+
+def _share_conflicts(config: Config) -> list[Problem]:
+    share = config.model.share
+    if not config.retrain.enabled or share in ("independent", "vote"):
+        return []
+    allowed = f'switch it off: with model.share = "{share}" all shards go on from one model'
+    return [Problem("retrain.enabled", "true", allowed)]
 
 
 def _api_conflicts(config: Config) -> list[Problem]:

@@ -48,6 +48,8 @@ class ModelSection(Section):
     share: Share = Field(
         "independent", description='how shards share a model, with stream.shards = "partition"'
     )
+    average_every: int = Field(10_000, ge=1, description="events learned between two averages")
+    averages_kept: int = Field(1_000, ge=2, description="averages that a replay can adopt again")
     per: str | None = Field(
         None,
         min_length=1,

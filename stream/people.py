@@ -41,6 +41,8 @@ class People:
         The stream's.
     clock
         For the schedule.
+    is_of_all
+        Whether requests to a divided stream are heard: by its coordinator, not by its shards.
 
     Attributes
     ----------
@@ -48,7 +50,10 @@ class People:
         By a request's id, what became of it, since the last checkpoint.
     """
 
-    def __init__(self, store: Store, config: Config, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, config: Config, clock: Clock, *, is_of_all: bool = False
+    ) -> None:
+        self._is_on = is_of_all or config.stream.shards == "all"
         self.answers: dict[int, str] = {}
         self._store = store
         self._schedule = config.retrain.schedule
@@ -58,7 +63,7 @@ class People:
     def tick(self, line: Line) -> bool:
         """Do what was asked since the last look; return whether there was anything."""
         now = self._clock.monotonic()
-        if now - self._looked < _LOOK_SECONDS:
+        if not self._is_on or now - self._looked < _LOOK_SECONDS:
             return False
         self._looked = now
         acted = by_schedule(line, self._schedule, self._clock.now())

@@ -206,7 +206,8 @@ class Recovery:
         retrain = self._config.retrain
         if theirs.fingerprint == ours.fingerprint:
             return
-        if theirs.reads == ours.reads and retrain.enabled and retrain.change:
+        may_change = retrain.enabled and retrain.change
+        if theirs.reads == ours.reads and may_change and self._config.stream.shards == "all":
             return
         raise HaltedError(
             f"the store holds {newest.version} of {self._config.stream.name!r}, which was "

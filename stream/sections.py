@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from stream.units import parse_bytes, parse_duration
 
 Task = Literal["binary", "multiclass", "regression", "anomaly"]
-Share = Literal["independent", "vote"]
+Share = Literal["independent", "averaged", "vote"]
 FieldType = Literal["int", "float", "bool", "str"]
 
 DEFAULT_METRICS: dict[str, tuple[str, ...]] = {
@@ -214,8 +214,7 @@ class MonitorSection(Section):
     panes_kept: int = Field(10_000, ge=64, description="closed panes kept in the store")
     idle_after: Duration = Field(
         10_000,
-        description='with stream.shards = "partition" and pane_span: how long a shard at its end '
-        "may hold up the panes of the others",
+        description="how long a shard at its end may hold up the stream's panes of event time",
     )
     spans: tuple[int, ...] = Field(
         (1, 4, 16), min_length=1, description="lengths in panes that are tested together"

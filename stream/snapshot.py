@@ -15,6 +15,7 @@ import msgspec
 
 from stream.checkpoint import (
     ADOPTED_PART,
+    GATES_PART,
     KEYS_PART,
     LIFECYCLE_PART,
     MODEL_PART,
@@ -29,6 +30,7 @@ from stream.checkpoint import (
 from stream.counts import Counts
 from stream.frozen import thaw
 from stream.keys.on_line import key_changes, key_sum, mark_keys_committed, restore_keys
+from stream.lifecycle.following import write_gates
 from stream.opinions import Given
 from stream.records import TopicPartition
 from stream.settled import Settlement
@@ -88,6 +90,8 @@ def take_snapshot(line: Line) -> tuple[Snapshot, Mapping[str, Any]]:
     lifecycle = line.lifecycle
     if lifecycle is not None:
         parts[LIFECYCLE_PART] = pickle.dumps(lifecycle, 5)
+        if watch is not None and not watch.decides:
+            parts[GATES_PART] = write_gates(lifecycle)
     if line.adopted.count:
         parts[ADOPTED_PART] = pickle.dumps(line.adopted.known(), 5)
     if (keys := key_changes(line)) is not None:
@@ -183,10 +187,16 @@ def restore(line: Line, snapshot: Snapshot, chunks: Chunks) -> None:
             first=list(chunks.get("first", [])),
         )
     if (adopted := snapshot.parts.get(ADOPTED_PART)) is not None:
-        line.adopted.restore(pickle.loads(adopted))  # noqa: S301 (the store verified it)
+        line.adopted.restore(load_adopted(adopted))
     if line.lifecycle is not None and (kept := snapshot.parts.get(LIFECYCLE_PART)) is not None:
         line.lifecycle = pickle.loads(kept)  # noqa: S301 (the store verified it)
         line.lifecycle.config = line.config.retrain
+
+
+def load_adopted(part: bytes) -> dict[str, Any]:
+    """Unpickle what was adopted alone; see ``Adopted.known``. It must have been verified."""
+    known: dict[str, Any] = pickle.loads(part)  # noqa: S301 (the store verified it)
+    return known
 
 
 def load_learner(part: bytes) -> Any:

@@ -53,6 +53,8 @@ def overview() -> dict[str, Any]:
         timeline("Run under way", "Phases of retraining; the bands of a run that is decided end.", "none",
                  (f"max by (phase) (riverrun_run_phase{{{_S}}})", "{{phase}}"), mappings=yes_no("under way", " ", good=False), h=5),
         series("Lag by topic", "Records between the newest checkpoint and each topic's end.", "short", (f"max by (topic) (riverrun_lag_records{{{_S}}})", "{{topic}}"), min=0),
+        series("Lag by shard", "Records that wait in the partitions of each shard; a stream that is not divided is one, all.", "short", (f"max by (shard) (riverrun_shard_lag_records{{{_S}}})", "{{shard}}"), min=0),
+        series("Learned by shard", "Events that each shard's model learns from, per second.", "ops", (f"max by (shard) (rate(riverrun_shard_learned_total{{{_S}}}{_RATE}))", "{{shard}}"), min=0),
         series("Labels", "What becomes of labels, and predictions given up, per second.", "ops", (f"max by (kind) (rate(riverrun_labels_total{{{_S}}}{_RATE}))", "{{kind}}"), min=0),
         series("Served predictions", "Answers of all APIs with a prediction, per second.", "reqps", (f"sum by (stream) (rate(riverrun_served_predictions_total{{{_S}}}{_RATE}))", "predictions"), min=0),
         series("Waiting for a label", "Predictions without one so far; bounded by labels.max_pending.", "short", (f"max by (stream) (riverrun_pending{{{_S}}})", "pending"), min=0),

@@ -13,7 +13,7 @@ from serve.api.explain_shapes import Contribution, ExplainAnswer
 from serve.api.explainer import ModelCopy
 from serve.api.models import SchemaFlag
 from serve.api.openapi import body, problems
-from serve.api.predicting.answer import answering_of, judge
+from serve.api.predicting.answer import Key, answering_of, judge
 from serve.api.predicting.offsets import MinOffset, model_that_read
 from serve.api.problems import FieldError, Problem, ProblemError, problem_of
 from serve.api.served_stream import ServedStream, Streams
@@ -28,6 +28,7 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
     method: Method = "auto"
     of_class: Annotated[str, msgspec.Meta(max_length=256)] | None = None
     min_offset: MinOffset = None
+    key: Key = None
 
 
 _asked = msgspec.json.Decoder(_Asked)
@@ -52,7 +53,8 @@ def add_explain_routes(app: FastAPI, streams: Streams) -> None:
         asked = decode(_asked, await read_body(request, limits.max_body_bytes, limits.body_timeout))
         live = await model_that_read(served, asked.min_offset)
         event = _event(served, bytes(asked.event))
-        answering = answering_of(live, event.id)
+        key = event.id if asked.key is None else asked.key
+        answering = answering_of(live, key)
         if isinstance(answering, Problem):
             raise ProblemError(answering)
         judged = judge(served, answering, event.features, "event")
@@ -60,7 +62,7 @@ def add_explain_routes(app: FastAPI, streams: Streams) -> None:
             raise ProblemError(judged)
         flags, features = judged
         answer = await served.explainer.run(
-            lambda copy: _answer(served, copy, event.id or None, features, asked), event.id
+            lambda copy: _answer(served, copy, event.id or None, features, asked), key
         )
         shown = [SchemaFlag(**msgspec.structs.asdict(flag)) for flag in flags]
         return answer.model_copy(update={"flags": shown})

@@ -28,6 +28,12 @@ class ExplainRequest(BaseModel):
         None, description="Class to explain; default true, or the one that is predicted."
     )
     min_offset: MinOffset = None
+    key: str | None = Field(
+        None,
+        min_length=1,
+        max_length=512,
+        description="Of a divided stream: what its producer keys the event by; default the id.",
+    )
 
 
 class Contribution(BaseModel):

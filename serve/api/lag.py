@@ -38,6 +38,8 @@ class LagWatch:
         What each partition holds; None where the log does not answer.
     by_topic
         Records between the newest checkpoint and the end, summed over partitions; None likewise.
+    by_partition
+        The same, by the number of the partition, over both topics; None likewise.
     trouble
         Why the log does not answer; None where it does.
 
@@ -64,6 +66,7 @@ class LagWatch:
     ) -> None:
         self.ends: dict[TopicPartition, Bounds] | None = None
         self.by_topic: dict[str, int] | None = None
+        self.by_partition: dict[int, int] | None = None
         self.trouble: str | None = "the log was not asked yet"
         self._event_log = log
         self._topics = topics
@@ -79,6 +82,11 @@ class LagWatch:
         """Records between the newest checkpoint and the end of all topics; None where unknown."""
         by_topic = self.by_topic
         return None if by_topic is None else sum(by_topic.values())
+
+    @property
+    def offsets(self) -> Mapping[str, int]:
+        """Next offsets by ``topic-partition``, of the newest checkpoint, or of every shard's."""
+        return self._offsets()
 
     def start(self) -> None:
         """Begin to look."""
@@ -101,14 +109,19 @@ class LagWatch:
             # Before the ends: what is committed in between is no lag below nothing.
             offsets = self._offsets()
             ends, found = self._source.bounds(), dict.fromkeys(self._topics, 0)
+            parts = dict.fromkeys((place.partition for place in ends), 0)
             for place, held in ends.items():
-                found[place.topic] += behind(held, offsets.get(str(place)))
-            self.ends, self.by_topic, self.trouble = ends, found, None
+                left = behind(held, offsets.get(str(place)))
+                found[place.topic] += left
+                parts[place.partition] += left
+            self.ends, self.by_topic, self.by_partition = ends, found, parts
+            self.trouble = None
         except Exception as error:  # noqa: BLE001 - a dead thread would show an old lag for ever
             reason = str(error) or type(error).__name__
             if self.by_topic is not None:
                 self._log.warning("lag_unknown", reason=reason)
-            self.ends, self.by_topic, self.trouble = None, None, reason
+            self.ends, self.by_topic, self.by_partition = None, None, None
+            self.trouble = reason
             self._let_go()
 
     def _run(self) -> None:

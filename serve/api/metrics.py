@@ -19,7 +19,9 @@ from prometheus_client.registry import Collector
 from monitor.prometheus import families
 from serve.api.key_metrics import key_families
 from serve.api.lifecycle.metrics import retrain_families
+from serve.api.live_model import LiveShards
 from serve.api.served_stream import ServedStream, Streams
+from serve.api.shard_metrics import shard_families, shards_of
 from serve.api.worker_metrics import worker_families
 from stream.counts import LABEL_FATES
 
@@ -176,6 +178,11 @@ class StreamMetrics(Collector):
             {s.name: s.status for s in self._streams},
             {s.name: s.lag.by_topic for s in self._streams},
         )
+        yield from shard_families(
+            {s.name: shards_of(s.models.shards, s.models.newest) for s in self._streams},
+            {s.name: s.lag.by_partition for s in self._streams},
+            {s.name: s.clock.now() for s in self._streams},
+        )
         yield self._scores()
         # Of a stream whose monitor is switched off there is nothing.
         watched = [stream for stream in self._streams if stream.config.monitor.enabled]
@@ -229,6 +236,12 @@ class StreamMetrics(Collector):
         )
         yield self._counter(
             "riverrun_model_swaps", "Times a newer model was put in place", lambda s: s.models.swaps
+        )
+        # Of a divided stream: keys of these shards are answered with a 503, votes without them.
+        yield self._gauge(
+            "riverrun_model_shards_missing",
+            "Shards without a model",
+            lambda s: s.models.live.missing if isinstance(s.models.live, LiveShards) else None,
         )
         # 0: a checkpoint is damaged or of another riverrun, and the model before it answers.
         yield self._gauge(

@@ -41,6 +41,12 @@ MinOffset = Annotated[
 ]
 
 
+KEY = (
+    "Of a divided stream: what its producer keys the event by, where that is not the id. The shard "
+    "of that key answers. Only with record = false: what is recorded is keyed by its id."
+)
+
+
 class PredictRequest(BaseModel):
     """One event to predict."""
 
@@ -56,6 +62,7 @@ class PredictRequest(BaseModel):
         "asks without leaving a trace; then the id may be missing, and a missing time is now.",
     )
     min_offset: MinOffset = None
+    key: str | None = Field(None, min_length=1, max_length=512, description=KEY)
 
 
 class BatchRequest(BaseModel):

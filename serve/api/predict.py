@@ -16,7 +16,7 @@ from serve.api.bodies import decode, is_ndjson, read_body
 from serve.api.lean import JsonBytes, make_lean
 from serve.api.models import BatchAnswer, Prediction
 from serve.api.openapi import batch_bodies, body, problems
-from serve.api.predicting.answer import Answered, answer_one, plain_problem
+from serve.api.predicting.answer import Answered, Key, answer_one, plain_problem
 from serve.api.predicting.ndjson import NdjsonAnswer
 from serve.api.predicting.offsets import MinOffset, model_that_read, offsets_of
 from serve.api.predicting.prefetch import bring_keys
@@ -33,6 +33,7 @@ class _One(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     event: msgspec.Raw
     record: bool = True
     min_offset: MinOffset = None
+    key: Key = None
 
 
 class _Many(msgspec.Struct, forbid_unknown_fields=True):
@@ -73,9 +74,11 @@ def add_predict_routes(app: FastAPI, streams: Streams, lean: list[APIRoute]) -> 
     async def predict(stream: str, request: Request) -> Response:
         served = streams.find(stream)
         asked = decode(_one, await _body(served, request))
+        if asked.key is not None and asked.record:
+            raise _key_of_recorded()
         live = await model_that_read(served, asked.min_offset)
-        await bring_keys(served, [bytes(asked.event)])
-        answer = answer_one(served, live, bytes(asked.event), asked.record, "event")
+        await bring_keys(served, [bytes(asked.event)], asked.key)
+        answer = answer_one(served, live, bytes(asked.event), asked.record, "event", asked.key)
         if isinstance(answer, Problem):
             raise ProblemError(answer)
         return JsonBytes(answer.body, _REPEATED if answer.repeated else ())
@@ -144,6 +147,12 @@ async def _answer_all(stream: ServedStream, asked: _Many) -> list[_Result]:
             await asyncio.sleep(0)
             turn_ends = time.perf_counter() + TURN_SECONDS
     return results
+
+
+def _key_of_recorded() -> ProblemError:
+    message = "what is recorded is keyed by its id; give a key with record = false only"
+    errors = [FieldError(field="key", message=message)]
+    return ProblemError(problem_of(422, "key_of_recorded", f"key: {message}", errors=errors))
 
 
 def _refuse_query(record: bool | None, min_offset: str | None) -> None:

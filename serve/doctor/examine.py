@@ -9,6 +9,7 @@ from serve.compose import read_secrets
 from serve.doctor.api import look_at_api
 from serve.doctor.diagnosis import Chart
 from serve.doctor.log import look_at_log
+from serve.doctor.shards import look_at_shards
 from serve.doctor.store import look_at_store
 from serve.doctor.versions import look_at_versions
 from stream.config import Config
@@ -42,6 +43,7 @@ def examine(path: Path, environ: Mapping[str, str], now: float) -> Chart:
     _pipeline(chart, config, path)
     newest = look_at_store(chart, config, secrets, str(path), now)
     look_at_log(chart, config, secrets, newest, now)
+    look_at_shards(chart, config, secrets, now)
     if newest is not None:
         _dead_letters(chart, config, newest)
     look_at_api(chart, config, secrets)

@@ -54,8 +54,7 @@ def look_at_store(
         _disk(chart, config, size)
         _clock(chart, store, now)
         if config.stream.shards == "partition":
-            _shards(chart, store, now)
-            return None
+            return None  # look_at_shards has more to say of them
         kept = store.checkpoints()
         if not kept:
             chart.warning("checkpoints", "there is none yet", "start a worker: riverrun worker")
@@ -67,17 +66,6 @@ def look_at_store(
         _told(chart, store)
         return kept[0]
     return None
-
-
-def _shards(chart: Chart, store: Store, now: float) -> None:
-    begun = [shard for shard in store.sharding.all() if shard.newest is not None]
-    ages = [now - shard.newest.created_at for shard in begun if shard.newest is not None]
-    if not begun:
-        chart.warning("shards", "none has a checkpoint yet", "start a worker: riverrun worker")
-        return
-    owners = len({shard.owner for shard in begun})
-    text = f"{len(begun)} by {owners} workers, the oldest checkpoint is {max(ages):,.0f} s old"
-    chart.ok("shards", f"{text}; 'riverrun status' shows each")
 
 
 def _disk(chart: Chart, config: Config, size: int) -> None:

@@ -20,6 +20,7 @@ not held against the evidence that comes after.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Literal
 
 import msgspec
@@ -136,6 +137,33 @@ class Gate(msgspec.Struct):
                     some = -gap[names == name]
                     self.segments[key] = (count + len(some), _bet(stakes, some))
 
+    def __add__(self, other: Gate) -> Gate:
+        """Add up the evidence of other events: what one gate would have that saw them all.
+
+        Each stake is a product over events, so that stakes on the same share multiply. That is a
+        supermartingale in the order in which the evidence comes in, as long as no bet looks at a
+        loss that came after it (Vovk and Wang 2021, Annals of Statistics 49(3), on multiplying
+        e-values).
+        """
+        segments = dict(self.segments)
+        for name, (count, stakes) in other.segments.items():
+            known, before = segments.get(name, (0, [0.0] * len(SHARES)))
+            segments[name] = (known + count, _sum(before, stakes))
+        late = [_sum(*both) for both in zip_longest(self.late, other.late, fillvalue=_NO_STAKE)]
+        return Gate(
+            scale=max(self.scale, other.scale),
+            margin=self.margin,
+            labels=self.labels + other.labels,
+            champion=self.champion + other.champion,
+            challenger=self.challenger + other.challenger,
+            better=_sum(self.better, other.better),
+            worse=_sum(self.worse, other.worse),
+            not_worse=_sum(self.not_worse, other.not_worse),
+            segments=segments,
+            late_every=max(self.late_every, other.late_every),
+            late=late,
+        )
+
     def verdict(self, rules: GateRules) -> Verdict:
         """Return what the evidence says; ``undecided`` before the shortest stay."""
         if self.labels < rules.min_labels:
@@ -224,6 +252,13 @@ def log_mean(logs: Sequence[float]) -> float:
     0.0
     """
     return float(np.logaddexp.reduce(np.asarray(logs)) - np.log(len(logs)))
+
+
+_NO_STAKE = [0.0] * len(SHARES)
+
+
+def _sum(some: Sequence[float], others: Sequence[float]) -> list[float]:
+    return [one + other for one, other in zip(some, others, strict=True)]
 
 
 def _bet(stakes: Sequence[float], gains: FloatArray) -> list[float]:

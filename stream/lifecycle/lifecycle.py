@@ -56,6 +56,8 @@ class Lifecycle:
         What is to be written down, and the models to keep, since the last checkpoint.
     tally
         How often each thing has happened to runs.
+    followed
+        On a shard, the decision for the stream that its shadows and their evidence belong to.
     """
 
     def __init__(self, config: RetrainSection, task: Task, version: str, pipeline: str) -> None:
@@ -76,6 +78,7 @@ class Lifecycle:
         self.changed: int | None = None
         self.reference: Reference | None = None
         self.tally: dict[str, int] = {}
+        self.followed = 0
         self._said: list[Shadowed] = []
 
     def __getstate__(self) -> dict[str, Any]:

@@ -38,6 +38,8 @@ def close_segment(line: Line, findings: Sequence[Finding]) -> None:
         return
     if lifecycle.noted:
         lifecycle.weigh(_segments(lifecycle, watch))
+    if not watch.decides:
+        return
     for finding in findings:
         if finding.pane is not None:
             _on_pane(line, lifecycle, watch, finding.pane)
@@ -50,7 +52,7 @@ def close_segment(line: Line, findings: Sequence[Finding]) -> None:
 def request(line: Line, wanted: Request) -> bool:
     """Ask for a run from outside; return whether one began."""
     lifecycle, watch = line.lifecycle, line.watch
-    if lifecycle is None or watch is None:
+    if lifecycle is None or watch is None or not watch.decides:
         return False
     began = lifecycle.request(wanted, _now(line), _pipelines(line, lifecycle, wanted))
     if began:

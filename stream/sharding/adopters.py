@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stream.config import Config
 from stream.sharding.adoption import Adopter
+from stream.sharding.averaging.average import Averager
 from stream.sharding.monitor_adopters import DecisionAdopter, ReferenceAdopter
 from stream.sharding.names import shard_number
 
@@ -21,4 +22,6 @@ def adopters_of(config: Config, shard: str) -> list[Adopter]:
     adopters: list[Adopter] = []
     if config.monitor.enabled:
         adopters += [ReferenceAdopter(shard_number(shard)), DecisionAdopter()]
+    if config.model.share == "averaged":
+        adopters.append(Averager(shard))
     return adopters

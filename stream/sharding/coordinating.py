@@ -13,12 +13,17 @@ from stream.config import Config
 from stream.errors import LogError, RiverrunError, StoreError
 from stream.events import Decoder
 from stream.labels import LabelReader
+from stream.line import Line
 from stream.log import Bounds, Log, Source
 from stream.records import TopicPartition
 from stream.schema_file import SchemaFile
-from stream.sharding.coordinator import Coordinator, Describe
+from stream.sharding.coordinator import Coordinator
+from stream.sharding.coordinator_parts import Describe
 from stream.sharding.idle import IdleShards
+from stream.sharding.names import shard_names
+from stream.sharding.stream_lifecycle import StreamLifecycle
 from stream.storage.store import Store
+from stream.training.supervisor import Launch
 from stream.watching.merged_watch import MergedWatch
 from stream.watching.settings import make_merged_watch
 
@@ -36,6 +41,9 @@ def open_coordinator(
     describe: Describe,
     clock: Clock,
     stack: ExitStack,
+    *,
+    make_line: Callable[[str], Line] | None = None,
+    launch: Launch | None = None,
 ) -> Coordinator:
     """Return a coordinator.
 
@@ -55,6 +63,9 @@ def open_coordinator(
         The machine's, but in tests.
     stack
         Closes what was opened.
+    make_line, launch
+        Makes a line that has learned nothing, of a version; and starts a training in another
+        process. Without them nothing is retrained.
     """
     schema = SchemaFile(config).read()
     decoder = Decoder(config.event, LabelReader(config.model.task, config.model.classes))
@@ -62,13 +73,19 @@ def open_coordinator(
     def make_watch() -> MergedWatch:
         return make_merged_watch(config, "v1", decoder.features_of, schema)
 
-    ends = _Ends(config, open_log, stack)
+    opened = _Opened(open_log, stack)
+    ends = _Ends(config, opened, stack)
+    stores = {name: store.of_shard(name) for name in shard_names(count)}
+    lifecycle = None
+    if make_line is not None and launch is not None:
+        lifecycle = StreamLifecycle(config, make_line, opened, store, stores, clock, launch)
     return Coordinator(
         config,
         count,
         store,
         store.shared.publish,
         IdleShards(ends, config.monitor.idle_after / 1000, clock),
+        lifecycle,
         make_watch=make_watch,
         describe=describe,
         clock=clock,
@@ -142,6 +159,22 @@ def _tick(coordinator: Coordinator) -> bool:
     return False
 
 
+class _Opened:
+    """Opens a log when it is first asked for."""
+
+    def __init__(self, open_log: Callable[[], Log], stack: ExitStack) -> None:
+        self._open = open_log
+        self._stack = stack
+        self._log: Log | None = None
+
+    def __call__(self) -> Log:
+        """Return the log."""
+        if self._log is None:
+            self._log = self._open()
+            self._stack.callback(self._log.close)
+        return self._log
+
+
 class _Ends:
     """Asks a log for the ends of its partitions, over one connection."""
 
@@ -154,8 +187,6 @@ class _Ends:
     def __call__(self) -> dict[TopicPartition, Bounds]:
         """Return what each partition holds now."""
         if self._source is None:
-            log = self._open_log()
-            self._stack.callback(log.close)
-            self._source = log.source(self._topics)
+            self._source = self._open_log().source(self._topics)
             self._stack.callback(self._source.close)
         return self._source.bounds()

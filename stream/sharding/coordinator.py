@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -23,10 +23,12 @@ from stream.config import Config
 from stream.errors import CheckpointDamagedError, ConfigError, FencedError
 from stream.process import owner
 from stream.schema_file import SchemaFile
+from stream.sharding.coordinator_parts import Describe, Publish
 from stream.sharding.decisions import KIND, REFERENCE, Decision
 from stream.sharding.idle import IdleShards
 from stream.sharding.names import shard_name
 from stream.sharding.shard_reading import Views, first_events, monitor_of, readable
+from stream.sharding.stream_lifecycle import StreamLifecycle
 from stream.sharding.stream_panes import Group, grouped_by_count, grouped_by_time, pane_key
 from stream.sharding.stream_state import Progress, restore_stream, stream_snapshot
 from stream.storage.history import StoredPane
@@ -45,19 +47,6 @@ _STATUS_SECONDS = 2.0
 """How old the stream's status may become while its shards go on."""
 
 
-Describe = Callable[[Sequence[Shard], float], dict[str, Any]]
-"""From the shards, and seconds since the epoch, to a status without its monitor."""
-
-
-class Publish(Protocol):
-    """Publishes something for all shards, once under a number."""
-
-    def __call__(
-        self, kind: str, number: int, data: bytes, detail: Mapping[str, Any], now: float
-    ) -> bool:
-        """Return whether it is new."""
-
-
 class Coordinator:
     """What one process of a divided stream does for all of it. Not for several threads.
 
@@ -73,6 +62,8 @@ class Coordinator:
         Where decisions go.
     idle
         Finds shards that have read everything and hold the others up.
+    lifecycle
+        Of its models; None where nothing is retrained.
     make_watch
         Makes a watch that has seen nothing.
     describe
@@ -95,6 +86,7 @@ class Coordinator:
         store: Store,
         publish: Publish,
         idle: IdleShards,
+        lifecycle: StreamLifecycle | None = None,
         *,
         make_watch: Callable[[], MergedWatch],
         describe: Describe,
@@ -106,6 +98,7 @@ class Coordinator:
         self._store = store
         self._publish = publish
         self._idle = idle
+        self._lifecycle = lifecycle
         self._make_watch = make_watch
         self._describe = describe
         self._clock = clock
@@ -129,7 +122,7 @@ class Coordinator:
         """
         now = self._clock.now()
         if not self._store.leases.hold(LEASE, self.holder, self._seconds, now):
-            self._claim = None
+            self._let_go()
             return False
         shards = [shard for shard in self._store.sharding.all() if shard.name in self._stores]
         begun = [shard for shard in shards if shard.newest is not None]
@@ -140,17 +133,22 @@ class Coordinator:
             self._work(begun, claim)
         except FencedError as error:  # another one holds the lease, or is about to
             _log.warning("fenced", message=str(error))
-            self._claim = None
+            self._let_go()
             return False
         except BaseException:  # whether a commit took place is known by the store alone
-            self._claim = None
+            self._let_go()
             raise
         return True
 
     def leave(self) -> None:
         """Give up the lease."""
         self._store.leases.leave(self.holder)
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._claim = None
+        if self._lifecycle is not None:
+            self._lifecycle.end()
 
     def _name(self, number: int) -> str:
         return shard_name(number, self._count)
@@ -163,7 +161,7 @@ class Coordinator:
         self._number, self._news = claim.last_number, []
         self._told, self._told_at = {}, float("-inf")
         self._is_first = True
-        kept = self._store.checkpoints()
+        kept, newest = self._store.checkpoints(), None
         for stored in kept:
             try:
                 snapshot, chunks = self._store.load(stored)
@@ -175,12 +173,14 @@ class Coordinator:
             self._progress = restore_stream(self._watch, snapshot, chunks)
             if stored is not kept[0]:
                 self._store.go_back_to(claim, stored.number)
-            self._is_first = False
+            self._is_first, newest = False, snapshot
             break
         if kept and self._is_first:
             raise CheckpointDamagedError(
                 f"none of the {len(kept)} kept checkpoints of the coordinator is whole"
             )
+        if self._lifecycle is not None:
+            self._lifecycle.begin(self._watch, newest, claim.epoch)
         self._claim = claim
         _log.info("coordinating", epoch=claim.epoch, merged=sum(self._progress.merged.values()))
         self._publish_all(now)
@@ -190,15 +190,22 @@ class Coordinator:
         findings, self.merged = self._corrected(), 0
         if self._watch.is_warm:
             for group in self._due(shards):
-                findings += self._merge(group, shards)
+                findings += self._merge(group)
                 self.merged += 1
             self._move_on(shards)
         else:
             findings += self._warm_up(shards)
         self._tell(findings)
+        if self._lifecycle is not None:
+            progress = self._progress
+            decision = self._lifecycle.tick(shards, findings, progress.models)
+            if decision is not None:
+                self._decide(decision)
+                progress.models = progress.decisions
+        has_news = self._news or (self._lifecycle is not None and self._lifecycle.has_news)
         numbers = {shard.name: shard.newest.number for shard in shards if shard.newest is not None}
         is_stale = self._clock.monotonic() - self._told_at >= _STATUS_SECONDS
-        if self._news or self._watch.rows or (is_stale and numbers != self._told):
+        if has_news or self._watch.rows or (is_stale and numbers != self._told):
             self._commit(shards, claim)
             self._told, self._told_at = numbers, self._clock.monotonic()
 
@@ -238,11 +245,11 @@ class Coordinator:
     def _closed(self, name: str) -> list[StoredPane]:
         return self._stores[name].history.after(self._progress.merged.get(name, -1), _PAGE)
 
-    def _merge(self, group: Group, shards: list[Shard]) -> list[Finding]:
+    def _merge(self, group: Group) -> list[Finding]:
         """Add one pane of the stream; what cannot be read is counted and left out."""
         parts, news = readable(group, self._progress, self._watch)
         self._news += news
-        return self._watch.take(parts, group.late, _offsets(shards)) if parts else []
+        return self._watch.take(parts, group.late, self._progress.offsets) if parts else []
 
     def _move_on(self, shards: list[Shard]) -> None:
         """Tell shards without events that panes are over which the others have closed."""
@@ -257,7 +264,7 @@ class Coordinator:
     def _decide(self, decision: Decision) -> None:
         self._progress.decisions += 1
         self._progress.fresh = [*self._progress.fresh, (self._progress.decisions, decision)]
-        self._news.append(("decision", msgspec.to_builtins(decision)))
+        self._news.append(("decision", decision.told()))
 
     def _corrected(self) -> list[Finding]:
         """Go on with a schema that a person has changed meanwhile."""
@@ -293,24 +300,32 @@ class Coordinator:
         status = self._describe(shards, now) | {
             "model_version": self._watch.version,
             "monitor": monitor,
+            "retrain": None,
             "coordinator": {"owner": owner(), "epoch": claim.epoch, "checkpoint": self._number + 1},
         }
+        answers: dict[int, str] = {}
+        if self._lifecycle is not None:
+            snapshot, answers = self._lifecycle.added(snapshot), self._lifecycle.answers
+            status["retrain"] = self._lifecycle.summary()
         self._store.commit(
             claim,
             self._number + 1,
             snapshot,
             status=status,
             identity=self._identity,
-            reason="the first of this stream",
+            reason=snapshot.why("the first of this stream"),
             now=now,
             keep=self._config.checkpoint.keep,
             replace=self._is_first,
             panes_kept=self._config.monitor.panes_kept,
             happened=self._news,
+            answers=answers,
         )
         self._number += 1
         self._is_first, self._news = False, []
         self._watch.mark_committed()
+        if self._lifecycle is not None:
+            self._lifecycle.mark_committed()
         self._publish_all(now)
 
     def _publish_all(self, now: float) -> None:
@@ -319,8 +334,7 @@ class Coordinator:
         if progress.reference is not None:
             self._publish(REFERENCE, 1, progress.reference, {}, now)
         for number, decision in progress.fresh:
-            detail = msgspec.to_builtins(decision)
-            self._publish(KIND, number, decision.to_bytes(), detail, now)
+            self._publish(KIND, number, decision.to_bytes(), decision.told(), now)
         progress.fresh = []
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from monitor.trigger import State
 from stream.frozen import freeze_first
+from stream.lifecycle.following import follow
 from stream.line import Line
 from stream.sharding.decisions import KIND, REFERENCE, Decision
 from stream.storage.shared import Shared
@@ -50,7 +51,9 @@ class DecisionAdopter:
         watch, decision = line.watch, Decision.from_bytes(shared.data)
         if not isinstance(watch, ShardWatch):
             return
-        if decision.what == "close":
+        if decision.models is not None:
+            follow(line, decision.models, shared.number)
+        elif decision.what == "close":
             watch.close_below(decision.below)
         else:
             watch.follow(State.HALTED if decision.what == "halt" else State.OK)

@@ -84,6 +84,7 @@ def readable(group: Group, progress: Progress, watch: MergedWatch) -> tuple[list
             _log.error("pane_damaged", **detail)
         else:
             parts.append(part)
+            progress.offsets |= stored.row.offsets
     progress.late += group.late
     progress.key = group.key
     return parts, news

@@ -27,6 +27,8 @@ class Progress(msgspec.Struct):
     ----------
     merged
         By shard, the number of its last pane that is in one of the stream.
+    offsets
+        Next offset by partition, behind these panes.
     key, seconds
         Number of the stream's last pane on the axis of event time, and the length of a pane.
     late
@@ -39,6 +41,8 @@ class Progress(msgspec.Struct):
         Whether the shards were told to learn nothing.
     decisions
         How many decisions there were.
+    models
+        Number of the last one on models, which evidence has to belong to.
     fresh
         The newest of them: published after they are committed, and once more by a successor.
     reference
@@ -46,6 +50,7 @@ class Progress(msgspec.Struct):
     """
 
     merged: dict[str, int] = {}
+    offsets: dict[str, int] = {}
     key: int | None = None
     seconds: float | None = None
     late: int = 0
@@ -54,6 +59,7 @@ class Progress(msgspec.Struct):
     closed_below: int | None = None
     is_halted: bool = False
     decisions: int = 0
+    models: int = 0
     fresh: list[tuple[int, Decision]] = []
     reference: bytes | None = None
 

@@ -46,6 +46,8 @@ class ShardWatch(Watch):
         A reference that came before all of the events that it is made of: they are read again.
     """
 
+    decides = False
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.first: KeptEvents = KeptEvents(room_for(self.config.warmup_events))  # type: ignore[assignment]

@@ -86,6 +86,8 @@ class Watch:
 
     Attributes
     ----------
+    decides
+        Whether runs begin and end by it.
     monitor
         The statistics.
     groups, totals
@@ -99,6 +101,8 @@ class Watch:
     rows, reference
         Panes that closed, and the reference where it was made anew, since the last checkpoint.
     """
+
+    decides = True
 
     def __init__(
         self,

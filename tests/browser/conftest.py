@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 from tests.browser.site import Site
 from tests.browser.worlds import (
     Lived,
+    divided_world,
     empty_world,
     lived_world,
     long_world,
@@ -74,7 +75,7 @@ def site(lived: Lived, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
     """Return a server of many streams."""
     makers: dict[str, Callable[[Path], Any]] = {
         "empty": empty_world, "young": young_world, "off": off_world, "wide": wide_world,
-        "long": long_world,
+        "long": long_world, "divided": divided_world,
     }  # fmt: skip
     others = [make(tmp_path_factory.mktemp(name)) for name, make in makers.items()]
     served = Site([lived, *others])

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from river import linear_model
+from sqlalchemy import create_engine, update
 
+from serve.compose import Secrets
+from serve.crew import opened_crew
 from stream.build import line_factory
 from stream.clock import SystemClock
 from stream.learner import Learner
 from stream.records import NewRecord
+from stream.storage.tables import checkpoints
+from stream.tracing import Untraced
 from stream.worker import Worker, open_worker
 from tests.faults.victim import trainings_in_this_process
 from tests.serve.conftest import World
@@ -124,6 +129,25 @@ def long_world(folder: Path, windows: int = 5_000) -> World:
 def empty_world(folder: Path) -> World:
     """Return a stream that no worker has read yet."""
     return World(folder, stream={"name": "empty"})
+
+
+def divided_world(folder: Path) -> World:
+    """Return a stream of four shards, one of which nobody works on while records wait."""
+    world = World(
+        folder,
+        stream={"name": "divided", "shards": "partition"},
+        topics={"partitions": 4},
+        model={"task": "binary", "pipeline": f"compose.Select('x') | {PIPELINE}"},
+        retrain={"enabled": False},
+    )
+    world.append(*({"x": 0.1, "late": n % 2 == 0, "at": n, "id": f"e{n}"} for n in range(200)))
+    with opened_crew(world.config, Secrets(), "here", Untraced, until_caught_up=True) as opened:
+        opened.crew.run(lambda: False, opened.is_read)
+    world.append(*({"x": 0.1, "at": 1_000 + n, "id": f"f{n}"} for n in range(40)))
+    with create_engine(world.config.stream.store).begin() as connection:
+        old = update(checkpoints).where(checkpoints.c.shard == "2-of-4")
+        connection.execute(old.values(created_at=checkpoints.c.created_at - 1_000))
+    return world
 
 
 def young_world(folder: Path) -> World:

@@ -39,10 +39,18 @@ class ShardScene(Scene):
     ----------
     session
         That a worker may be silent.
+    model
+        Keys of ``[model]``.
     """
 
     def __init__(
-        self, broker: str, store_url: str, folder: Path, record: Record, session: str = "10s"
+        self,
+        broker: str,
+        store_url: str,
+        folder: Path,
+        record: Record,
+        session: str = "10s",
+        **model: Any,
     ) -> None:
         self.folder = folder
         self.produced = 0
@@ -54,6 +62,7 @@ class ShardScene(Scene):
             topics={"partitions": SHARDS},
             worker={"session_timeout": session},
             labels={"max_delay": "200s"},
+            model=model,
         )  # fmt: skip
 
     def produce_events(self, count: int) -> None:

@@ -38,6 +38,7 @@ SITES = {
     ("serve/model_exchange.py", "read_for"): "model file",
     ("stream/frozen.py", "Frozen.__init__"): "checkpoint",
     ("stream/people.py", "People._kept"): "kept model",
+    ("stream/snapshot.py", "load_adopted"): "checkpoint",
     ("stream/snapshot.py", "load_learner"): "checkpoint",
     ("stream/snapshot.py", "restore"): "checkpoint",
     ("stream/training/reproduce.py", "Reproduction._kept"): "kept model",

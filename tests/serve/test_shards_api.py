@@ -73,10 +73,21 @@ def test_the_status_is_the_sum_of_the_shards_and_names_each(divided, wait):
 def test_the_metrics_are_the_sums(divided, wait):
     with divided.api() as client:
         wait(lambda: client.get("/v1/streams/flights").json()["status"])
+        shards = client.get("/v1/streams/flights").json()["status"]["shards"]
+        wait(lambda: "riverrun_shard_lag_records{" in client.get("/metrics").text)
         text = client.get("/metrics").text
     assert 'riverrun_learned_total{stream="flights"} 60.0' in text
     assert 'riverrun_lag_records{stream="flights",topic="flights.events"} 0.0' in text
     assert 'riverrun_checkpoint_age_seconds{stream="flights"}' in text
+    assert 'riverrun_shards{stream="flights"} 3.0' in text
+    assert 'riverrun_shard_workers{stream="flights"} 1.0' in text
+    for shard in shards:
+        of = f'{{shard="{shard["shard"]}",stream="flights"}}'
+        assert f"riverrun_shard_learned_total{of} {shard['counts']['learned']}.0" in text
+        assert f"riverrun_shard_lag_records{of} 0.0" in text
+        assert f"riverrun_shard_claims_total{of} 1.0" in text
+        assert f"riverrun_shard_checkpoint_age_seconds{of}" in text
+        assert shard["worker"]["memory_bytes"] > 0
 
 
 def test_a_prediction_is_the_one_of_the_shard_that_the_key_hashes_to(divided, wait):
@@ -173,6 +184,21 @@ def test_an_explanation_is_of_the_shard_that_answers(divided, wait):
             assert found["probabilities"] == said["probabilities"]
             assert found["learned_offset"] == said["learned_offset"]
             assert {one["feature"] for one in found["contributions"]} == {"x", "z"}
+
+
+def test_a_key_that_is_not_the_id_finds_its_shard(divided, wait):
+    with divided.api() as client:
+        wait(lambda: client.get("/readyz").status_code == 200)
+        body = {"event": divided.event(), "record": False}
+        for key in ("customer-1", "customer-2", "customer-3", "ä"):
+            shard = shard_name(partition_of_key(key.encode(), 3), 3)
+            answer = client.post(f"{STREAM}/predict", json=body | {"key": key}).json()
+            assert [one["shard"] for one in answer["shards"]] == [shard]
+            found = client.post(f"{STREAM}/explain", json={"event": body["event"], "key": key})
+            assert found.json()["probabilities"] == answer["probabilities"]
+        refused = client.post(f"{STREAM}/predict", json=body | {"key": "k", "record": True})
+        assert refused.status_code == 422
+        assert "keyed by its id" in refused.json()["detail"]
 
 
 def test_versions_are_listed(divided, wait):

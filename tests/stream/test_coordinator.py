@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
+from functools import partial
 
 import msgspec
 import pytest
@@ -103,11 +104,11 @@ class Bench:
 
 
 @pytest.fixture
-def bench_of(url, monkeypatch):
+def bench_on(monkeypatch):
     monkeypatch.setattr("stream.worker._POLL_SECONDS", 0.0)  # nothing comes while one waits
     made: list[Bench] = []
 
-    def make(parts, **monitor) -> Bench:
+    def make(url, parts, **monitor) -> Bench:
         made.append(Bench(url, parts, **monitor))
         return made[-1]
 
@@ -115,6 +116,16 @@ def bench_of(url, monkeypatch):
     for bench in made:
         bench.stack.close()
         bench.store.close()
+
+
+@pytest.fixture
+def bench_of(bench_on, tmp_path):
+    return partial(bench_on, f"sqlite:///{tmp_path / 'store.db'}")
+
+
+@pytest.fixture
+def bench_of_both(bench_on, url):
+    return partial(bench_on, url)
 
 
 def same_panes(bench: Bench) -> None:
@@ -146,8 +157,8 @@ def test_the_streams_panes_in_the_store_are_those_of_one_worker(bench_of):
     assert len(bench.happened("reference")) == 1
 
 
-def test_shards_and_coordinator_may_be_killed_in_between(bench_of):
-    bench = bench_of(rows_of(2, 3_000))
+def test_shards_and_coordinator_may_be_killed_in_between(bench_of_both):
+    bench = bench_of_both(rows_of(2, 3_000))
     for share in (0.2, 0.4, 0.5, 0.6, 0.8, 1.0):
         bench.produce(share)
         bench.work(begin=True)
@@ -162,8 +173,8 @@ def test_shards_and_coordinator_may_be_killed_in_between(bench_of):
     assert len(bench.happened("reference")) == 1
 
 
-def test_one_that_was_frozen_can_decide_nothing(bench_of):
-    bench = bench_of(rows_of(3, 2_400))
+def test_one_that_was_frozen_can_decide_nothing(bench_of_both):
+    bench = bench_of_both(rows_of(3, 2_400))
     frozen, other = bench.coordinator(), bench.coordinator()
     bench.produce(0.6)
     bench.work()
@@ -192,8 +203,8 @@ def test_one_that_was_frozen_can_decide_nothing(bench_of):
     assert bench.store.newest().status["coordinator"]["epoch"] == 2
 
 
-def test_a_commit_whose_answer_was_lost_is_gone_on_from(bench_of):
-    bench = bench_of(rows_of(4, 2_000))
+def test_a_commit_whose_answer_was_lost_is_gone_on_from(bench_of_both):
+    bench = bench_of_both(rows_of(4, 2_000))
     coordinator = bench.coordinator()
     bench.produce(0.6)
     bench.work()

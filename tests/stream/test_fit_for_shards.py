@@ -118,11 +118,6 @@ def test_a_partition_that_is_added_meanwhile_halts():
         refuse_grown(4, 4, "s.events")
 
 
-def test_a_divided_stream_that_would_retrain_is_refused():
-    with pytest.raises(ConfigError, match=r"retrain\.enabled.*nothing is retrained"):
-        make_config(stream={"shards": "partition"})
-
-
 def test_a_divided_stream_has_no_state_that_alertmanager_and_mlflow_could_follow():
     with pytest.raises(ConfigError) as caught:
         make_config(

@@ -9,6 +9,8 @@ from pydantic import BaseModel, Field
 
 from serve.api.served_stream import ServedStream
 from stream.redact import without_secrets
+from stream.sharding.names import shard_number
+from stream.storage.tables import SHARD
 
 PartState = Literal["ok", "warn", "bad", "unknown"]
 
@@ -76,6 +78,8 @@ def _either(part: str, trouble: str | None, fine: str, advice: str) -> Part:
 
 
 def _worker(stream: ServedStream, now: float) -> Part:
+    if stream.models.shards:
+        return _workers(stream, now)
     newest = stream.models.newest
     if newest is None:
         advice = "start one: 'riverrun worker', or 'riverrun up' for everything"
@@ -92,6 +96,28 @@ def _worker(stream: ServedStream, now: float) -> Part:
         return Part(part="worker", state="bad", detail=detail, advice=advice)
     if late:
         detail += "; there is nothing new to read"
+    return Part(part="worker", state="ok", detail=detail, advice=None)
+
+
+def _workers(stream: ServedStream, now: float) -> Part:
+    """Return how those of a divided stream are: one shard that stands still is hidden in sums."""
+    shards = [shard for shard in stream.models.shards if shard.name != SHARD]
+    left = stream.lag.by_partition or {}
+    late = max(_LATE_SECONDS, _LATE_CHECKPOINTS * stream.config.checkpoint.max_interval / 1000)
+    still = [
+        shard.name
+        for shard in shards
+        if left.get(shard_number(shard.name))
+        and now - (shard.acquired_at if shard.newest is None else shard.newest.created_at) > late
+    ]
+    if still:
+        detail = f"nobody works on {len(still)} of {len(shards)} shards, such as {still[0]}"
+        advice = "start a worker, or end the one that hangs; 'riverrun doctor' names the shards"
+        return Part(part="worker", state="bad", detail=detail, advice=advice)
+    owners = len({shard.owner for shard in shards})
+    detail = f"{len(shards)} shards, claimed last by {owners} workers"
+    if lag := stream.lag.total:
+        detail += f", {lag:,} records are not read yet"
     return Part(part="worker", state="ok", detail=detail, advice=None)
 
 

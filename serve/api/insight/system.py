@@ -162,7 +162,7 @@ def system_answer(stream: ServedStream, http: HttpMetrics) -> SystemAnswer:
     newest, now = stream.models.newest, stream.clock.now()
     status: Mapping[str, Any] = {} if newest is None else newest.status
     worker: Mapping[str, Any] = status.get("worker") or {}
-    partitions = _partitions(stream.lag, newest)
+    partitions = _partitions(stream.lag)
     return SystemAnswer(
         stream=stream.name,
         parts=parts_of(stream, now),
@@ -177,10 +177,10 @@ def system_answer(stream: ServedStream, http: HttpMetrics) -> SystemAnswer:
     )
 
 
-def _partitions(lag: LagWatch, newest: StoredCheckpoint | None) -> list[PartitionLag] | None:
+def _partitions(lag: LagWatch) -> list[PartitionLag] | None:
     if lag.ends is None:
         return None
-    read = {} if newest is None else newest.offsets
+    read = lag.offsets
     found = []
     for place, held in sorted(lag.ends.items()):
         following = max(held.earliest, read.get(str(place), held.earliest))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -20,6 +20,9 @@ from stream.log import MAX_RECORD_BYTES
 from stream.records import NewRecord
 
 _encode = msgspec.json.Encoder().encode
+
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=512)] | None
+"""What an event is keyed by, where that is not its id."""
 
 
 class Answered(NamedTuple):
@@ -52,7 +55,12 @@ class _Answer(msgspec.Struct, gc=False, omit_defaults=True):
 
 
 def answer_one(
-    stream: ServedStream, live: Live, value: bytes, record: bool, where: str
+    stream: ServedStream,
+    live: Live,
+    value: bytes,
+    record: bool,
+    where: str,
+    key: str | None = None,
 ) -> Answered | Problem:
     """Predict one event, and hand it over to be recorded where that is asked for.
 
@@ -68,6 +76,8 @@ def answer_one(
         Whether the event is to be appended.
     where
         What names the event in a problem.
+    key
+        Of an event that is not recorded, by which its shard is found; default its id.
 
     Returns
     -------
@@ -83,7 +93,7 @@ def answer_one(
         event = reader.question(value, now_ms)
         if isinstance(event, Rejected):
             return reader.problem(event, value, where)
-        answering = answering_of(live, event.id)
+        answering = answering_of(live, event.id if key is None else key)
         if isinstance(answering, Problem):
             return answering
         said = say(stream, answering, event.features, where)

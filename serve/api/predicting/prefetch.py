@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _decode = msgspec.json.Decoder(Row).decode
 
 
-async def bring_keys(stream: ServedStream, events: Iterable[bytes]) -> None:
+async def bring_keys(
+    stream: ServedStream, events: Iterable[bytes], shard_key: str | None = None
+) -> None:
     """Read the models of the keys of events beside the event loop, where there are any.
 
     Parameters
@@ -27,6 +29,8 @@ async def bring_keys(stream: ServedStream, events: Iterable[bytes]) -> None:
         Whose events they are.
     events
         As JSON; those that cannot be read are passed over.
+    shard_key
+        Of a divided stream, the key that says which shard answers; default each event's id.
     """
     live = stream.models.live
     if live is None or stream.config.model.per is None:
@@ -34,9 +38,7 @@ async def bring_keys(stream: ServedStream, events: Iterable[bytes]) -> None:
     rows = [row for row in map(_row, events) if row is not None]
     for one in live.models.values():
         if isinstance(one.learner, PerKeyLearner):
-            mine = [
-                row for row in rows if _answers(one, live, row.get(stream.config.event.id or ""))
-            ]
+            mine = [row for row in rows if _answers(one, live, shard_key or _id(stream, row))]
             if wanted := one.keys.missing(one.learner, mine):
                 await asyncio.to_thread(one.keys.bring, wanted)
 
@@ -48,10 +50,15 @@ def _row(event: bytes) -> Row | None:
         return None  # whoever answers the event says what is wrong with it
 
 
-def _answers(one: LiveModel, live: Live, id_: object) -> bool:
-    """Return whether a model has part in the answer to an event."""
+def _id(stream: ServedStream, row: Row) -> str:
+    found = row.get(stream.config.event.id or "")
+    return "" if found is None else str(found)
+
+
+def _answers(one: LiveModel, live: Live, key: str) -> bool:
+    """Return whether a model has part in the answer to an event of a key."""
     try:
-        found = live.of_key("" if id_ is None else str(id_))
+        found = live.of_key(key)
     except NoModelOfShardError:
         return False
     return any(model is one for model in found.models.values())

@@ -13,7 +13,9 @@ export function headline(status, drift, parts = []) {
     const [first] = broken;
     return say("bad", "bad", `The ${first.part} is not well`, [first.detail, first.advice].filter(Boolean).join(". "));
   }
-  if (!status.checkpoint) return say("unknown", "wait", "Waiting for the first checkpoint", "No worker has written one yet: start it with 'riverrun worker', or everything with 'riverrun up'.");
+  const shards = status.status?.shards ?? [];
+  if (!status.checkpoint && !shards.length) return say("unknown", "wait", "Waiting for the first checkpoint", "No worker has written one yet: start it with 'riverrun worker', or everything with 'riverrun up'.");
+  if (!monitor && shards.length) return say("ok", "ok", `${many(shards.length, "shard")} at work`, "The stream is divided: each shard learns by itself, and no part is red.");
   if (!monitor) return say("unknown", "none", "Not watched", "The monitor is switched off (monitor.enabled = false).");
   if (monitor.warm_up) {
     const { events, wanted } = monitor.warm_up;

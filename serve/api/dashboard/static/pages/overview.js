@@ -10,6 +10,7 @@ import { headline } from "../headline.js";
 import { loadImpact } from "../impact.js";
 import { loadLosses } from "../losses.js";
 import { panel, troubleState } from "../panel.js";
+import { shardsPanel } from "../shards.js";
 import { stateStrip } from "../strip.js";
 import { ratioMeter } from "../ratio.js";
 import { Source } from "../source.js";
@@ -22,7 +23,7 @@ export function build() {
     return { status, history, system, ...await windows_(status) };
   });
   const news = new Source(() => get(`${ROOT}/happenings`, { limit: 8 }), ["run", "pane", "status"]);
-  return [hero(now), tiles(now), h("div", { class: "two wide-left" }, h("div", { class: "stack" }, features(now), windows(now)), happenings(news))];
+  return [hero(now), tiles(now), shardsPanel(now), h("div", { class: "two wide-left" }, h("div", { class: "stack" }, features(now), windows(now)), happenings(news))];
 }
 
 /** Return what loads that which changes with windows only: it is much, and need not be asked for every second. */
@@ -130,7 +131,7 @@ function model({ status, history }) {
 function metric({ status, losses, history }) {
   const scores = status.status?.rolling?.scores ?? null;
   const [of] = Object.keys(scores?.model ?? {});
-  if (!of) return tile("Score", "–", "no label has come yet", spark([], ""), pageUrl("performance"));
+  if (!of) return tile("Score", "–", status.status?.shards ? "of each shard: below" : "no label has come yet", spark([], ""), pageUrl("performance"));
   const baselines = Object.entries(scores).filter(([one]) => one !== "model");
   const beside = baselines.map(([one, found]) => `${words(one)} ${number(found[of])}`).join(", ");
   const more = [h("span", {}, `of the last ${whole(status.status.rolling.window)} labels; ${beside}`), losses && h("span", {}, h("br"), lossChange(losses))];
