@@ -42,6 +42,12 @@ def refuse_unfit(config: Config, where: str) -> None:
             f"name a field: {why} there are models per key",
         ),
         (
+            "model.share",
+            repr(config.model.share),
+            config.model.share == "independent",
+            f"leave it out: {why} partitions share nothing",
+        ),
+        (
             "monitor.enabled",
             "true",
             not config.monitor.enabled,
