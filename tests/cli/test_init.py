@@ -153,7 +153,7 @@ def test_every_default_that_is_commented_out_is_right(here, invoke):
     without_default += ("tracking_uri", "experiment", "registered_model", "issuer", "audience")
     without_default += ("jwks_url", "keys_file", "tls_cert", "tls_key", "remembered_file")
     without_default += ("security_protocol", "sasl_mechanism", "ssl_", "token_", "max_memory")
-    without_default += ("mini_batch", "health_port")
+    without_default += ("mini_batch", "per", "health_port")
     skip = tuple(f"# {key}" if key[-1] == "_" else f"# {key} =" for key in without_default)
     lines = [
         line.removeprefix("# ") if " = " in line and not line.startswith(skip) else line
