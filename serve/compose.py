@@ -19,6 +19,7 @@ from stream.errors import (
     StoreError,
     TopicNotFoundError,
 )
+from stream.known_types import know_types
 from stream.log import Log
 from stream.logs.open_log import open_log
 from stream.storage.store import SHARD, Store
@@ -192,6 +193,7 @@ def opened_worker(config: Config, secrets: Secrets, where: str) -> Iterator[Work
     from stream.worker import open_worker
 
     make_line, clock = line_factory(config, where), SystemClock()
+    know_types()
     with (
         closing(open_stream_log(config, secrets)) as log,
         closing(open_stream_store(config, secrets)) as store,

@@ -19,6 +19,7 @@ from serve.compose import (
 from serve.coordination import coordinated
 from stream.clock import SystemClock
 from stream.config import Config
+from stream.known_types import know_types
 from stream.log import Log
 from stream.sharding.crew import Copies, Crew
 from stream.sharding.fit import refuse_other_shards, shard_count
@@ -89,6 +90,7 @@ def opened_crew(
     from stream.build import line_factory
 
     make_line, clock = line_factory(config, where), SystemClock()
+    know_types()
     with (
         closing(open_stream_log(config, secrets)) as log,
         closing(open_stream_store(config, secrets)) as store,

@@ -26,6 +26,7 @@ from serve.listening import listen
 from stream.clock import SystemClock
 from stream.config import Config
 from stream.errors import LogError
+from stream.known_types import know_types
 from stream.log import Log
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def run_api(
         Before anything else is opened.
     ConfigError, KeyFileError, LogError, StoreUnreachableError
     """
+    know_types()
     with ExitStack() as opened:
         if spans is not None:
             opened.callback(spans.shutdown)
