@@ -20,7 +20,8 @@ def know_types() -> None:
             msgspec.msgpack.Decoder(kind)
 
 
-def _structs(kind: type) -> Iterator[type]:
+def _structs(kind: type[object]) -> Iterator[type[object]]:
+    one: type[object]
     for one in kind.__subclasses__():
         yield one
         yield from _structs(one)

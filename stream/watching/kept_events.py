@@ -88,6 +88,8 @@ class KeptEvents:
 
     Examples
     --------
+    >>> from stream.events import Event
+    >>> from stream.watching.watch import Noted
     >>> kept = KeptEvents(room=1)
     >>> some = [Noted(0, Event("a", 5, {}, None, None), b"{}", 0.5, 0)]
     >>> kept.add(some, [False], []), kept.add(some, [False], []), kept.left_out

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import os
 import shutil
@@ -77,6 +78,13 @@ def jars() -> Path:
     """
     if shutil.which("java") is None:
         raise KafkaMissingError("java is missing: install a Java runtime, version 17 or later")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:  # tests run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _jars()
+
+
+def _jars() -> Path:
     folder, stamp = CACHE / "libs", CACHE / "pom.sha256"
     wanted = hashlib.sha256(POM.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
