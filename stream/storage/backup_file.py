@@ -81,7 +81,7 @@ def opened_backup(path: Path) -> Iterator[tuple[Engine, Manifest]]:
 
 
 def damages(url: str, secret: bytes | None) -> list[str]:
-    """Return what in a store does not fit its seal: checkpoints, references, models and panes."""
+    """Return what in a store does not fit its seal: checkpoints, references, models, panes, keys."""
     engine = connect(url)
     query = select(checkpoints.c.stream, checkpoints.c.shard).distinct()
     with reading(engine) as connection:
@@ -100,6 +100,7 @@ def damages(url: str, secret: bytes | None) -> list[str]:
                 for pane in store.history.each()
                 if pane.damaged
             ]
+            found += store.key_models.verify()
     return found
 
 

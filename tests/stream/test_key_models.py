@@ -17,6 +17,7 @@ from stream.line import Line
 from stream.logs.memory_log import MemoryLog
 from stream.records import NewRecord
 from stream.snapshot import restore
+from stream.storage.backup_file import damages
 from stream.storage.connect import connect
 from stream.storage.store import Store
 from stream.storage.tables import key_models, parts
@@ -251,6 +252,16 @@ def test_a_damaged_model_of_a_key_is_named_and_nothing_is_learned_over_it(file_u
     with pytest.raises(CheckpointDamagedError, match="the key 'x'"):
         bench.run()
     assert bench.store.newest().number == number
+
+
+def test_a_backup_names_the_models_of_keys_that_are_damaged(file_url):
+    bench = bench_of(file_url)
+    bench.produce(new_records("s.events", [event(n, True, who="x") for n in range(5)]))
+    bench.run()
+    assert damages(bench.url, None) == []
+    damage(bench.url, key_models, [bench.store.newest().number])
+    (found,) = damages(bench.url, None)
+    assert "the key 'x' of s is damaged" in found
 
 
 def test_models_are_signed_with_the_secret(file_url):
