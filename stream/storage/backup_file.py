@@ -81,7 +81,7 @@ def opened_backup(path: Path) -> Iterator[tuple[Engine, Manifest]]:
 
 
 def damages(url: str, secret: bytes | None) -> list[str]:
-    """Return what in a store does not fit its seal: checkpoints, references, models, panes, keys."""
+    """Return what does not fit its seal: checkpoints, references, models, panes, keys' models."""
     engine = connect(url)
     query = select(checkpoints.c.stream, checkpoints.c.shard).distinct()
     with reading(engine) as connection:

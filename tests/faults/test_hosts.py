@@ -53,6 +53,7 @@ def scene(hosts: Hosts, tmp_path: Path, record) -> Iterator[ShardScene]:
         yield made
 
 
+@pytest.mark.slow_fault
 def test_hosts_that_are_cut_off_and_come_back_lose_nothing_and_repeat_nothing(scene, hosts):
     scene.produce_events(BATCH)
     workers = [scene.start(host=name) for name in hosts.names]
