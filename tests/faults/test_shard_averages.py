@@ -21,9 +21,7 @@ AVERAGED = {"factory": None, "pipeline": PIPELINE, "share": "averaged", "average
 BATCH = 400
 
 
-@pytest.fixture(
-    params=[pytest.param("kafka-postgresql", marks=pytest.mark.slow_fault), "embedded"]
-)
+@pytest.fixture(params=[pytest.param("kafka-postgresql", marks=pytest.mark.slow_fault), "embedded"])
 def scene(request: pytest.FixtureRequest, tmp_path: Path, record) -> Iterator[ShardScene]:
     """Return a divided stream whose shards average their models."""
     broker, store = f"sqlite:///{tmp_path / 'log.db'}", f"sqlite:///{tmp_path / 'store.db'}"
